@@ -1,0 +1,1 @@
+"""Who people are: users, their tokens with scopes, their browser sessions."""

@@ -1,0 +1,391 @@
+"""`/api/deposit/depositions`: Zenodo's deposit API (api-legacy.md sections 3 to 5 and 7)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from strongroom.access import ACTIONS, WRITE, Actor, require_owner, require_scope, require_user
+from strongroom.api import upload
+from strongroom.context import Context
+from strongroom.db import Session
+from strongroom.errors import Finding, Gone, Invalid, NotFound
+from strongroom.files import service as files
+from strongroom.files.keys import safe_form_name
+from strongroom.files.views import FileView
+from strongroom.http import shapes
+from strongroom.http.deps import actor_of, context, if_match, in_thread, json_answer, json_body, number
+from strongroom.http.forms import FilePart, parse_form
+from strongroom.http.listing import Paging
+from strongroom.ids import today
+from strongroom.metadata import legacy
+from strongroom.metadata.model import RecordData
+from strongroom.records import drafts, queries
+from strongroom.records.publish import publish as publish_draft
+from strongroom.records.views import DraftView, RecordView
+from strongroom.search.index import SearchRequest
+
+# What our own answers hold beside `metadata`: sent back to us they say nothing new.
+DUMP_ONLY = frozenset(
+    ["created", "modified", "updated", "id", "recid", "conceptrecid", "doi", "conceptdoi", "doi_url", "title", "links", "record_id", "record_url", "owner", "owners", "files", "state", "submitted", "warnings", "revision", "stats", "status", "swh"]
+)
+
+
+def _data(body: Any, ctx: Context) -> tuple[RecordData | None, list[Finding]]:
+    """The metadata of a request's body; None when it has none. Raises Invalid."""
+    if not isinstance(body, dict):
+        raise Invalid.at("_schema", 'The body must be a JSON object: {"metadata": {…}}.')
+    unknown = [k for k in body if k != "metadata" and k not in DUMP_ONLY]
+    if unknown:
+        raise Invalid([Finding.of(str(k), "Unknown field.") for k in unknown])
+    if "metadata" not in body:
+        return None, []
+    loaded = legacy.load(body["metadata"], today=today(), site=ctx.settings.site_name)
+    return loaded.data, loaded.warnings
+
+
+def _see(session: Session, actor: Actor, deposition_id: int) -> DraftView | RecordView:
+    """The deposition of this id: its open draft, else its published record. Raises NotFound, Forbidden."""
+    require_user(actor)
+    draft = drafts.view(session, actor, deposition_id)
+    if draft is not None:
+        return draft
+    try:
+        record = queries.by_id(session, actor, deposition_id)
+    except (NotFound, Gone):
+        raise NotFound() from None
+    require_owner(actor, record.owner_id)
+    return record
+
+
+def _answer(
+    request: Request, view: DraftView | RecordView, status: int, warnings: list[Finding] | None = None
+) -> Response:
+    if warnings and isinstance(view, DraftView):
+        view = replace(view, warnings=warnings)
+    body = shapes.deposition(view, context(request).settings, today())
+    return json_answer(request, body, status, {"ETag": f'"{view.revision}"', "Cache-Control": "no-store"})
+
+
+async def _verb(
+    request: Request, scope: str, verb: Callable[[Session, Context, Actor], int], status: int
+) -> Response:
+    """Do one verb that ends with a deposition to show."""
+    ctx = context(request)
+
+    def work() -> DraftView | RecordView:
+        with ctx.db.begin() as session:
+            actor = actor_of(session, request)
+            require_scope(actor, scope, ctx.settings.enforce_scopes)
+            return _see(session, actor, verb(session, ctx, actor))
+
+    return _answer(request, await in_thread(request, work), status)
+
+
+def _id(request: Request) -> int:
+    return number(request.path_params["id"])
+
+
+async def create(request: Request) -> Response:
+    """POST /api/deposit/depositions: a new draft. 201."""
+    ctx = context(request)
+    body = await json_body(request)
+
+    def work() -> tuple[DraftView | RecordView, list[Finding]]:
+        with ctx.db.begin() as session:
+            actor = actor_of(session, request)
+            require_scope(actor, WRITE, ctx.settings.enforce_scopes)
+            data, warnings = _data(body, ctx)
+            return _see(session, actor, drafts.create(session, ctx.db, actor, data or RecordData())), warnings
+
+    view, warnings = await in_thread(request, work)
+    return _answer(request, view, 201, warnings)
+
+
+async def read(request: Request) -> Response:
+    """GET /api/deposit/depositions/{id}."""
+    ctx = context(request)
+
+    def work() -> DraftView | RecordView:
+        with ctx.db.read() as session:
+            return _see(session, actor_of(session, request), _id(request))
+
+    return _answer(request, await in_thread(request, work), 200)
+
+
+async def update(request: Request) -> Response:
+    """PUT /api/deposit/depositions/{id}: replace all metadata of the open draft. 200."""
+    ctx = context(request)
+    body = await json_body(request)
+
+    def work() -> tuple[DraftView | RecordView, list[Finding]]:
+        with ctx.db.begin() as session:
+            actor = actor_of(session, request)
+            require_scope(actor, WRITE, ctx.settings.enforce_scopes)
+            drafts.lock(session, actor, _id(request))
+            data, warnings = _data(body, ctx)
+            if data is not None:
+                drafts.update_data(session, actor, _id(request), data, if_match=if_match(request))
+            return _see(session, actor, _id(request)), warnings
+
+    view, warnings = await in_thread(request, work)
+    return _answer(request, view, 200, warnings)
+
+
+async def delete(request: Request) -> Response:
+    """DELETE /api/deposit/depositions/{id}: give the open draft up. 204; 403 for a published record."""
+    ctx = context(request)
+
+    def work() -> None:
+        with ctx.db.begin() as session:
+            actor = actor_of(session, request)
+            require_scope(actor, WRITE, ctx.settings.enforce_scopes)
+            drafts.discard(session, actor, _id(request))
+
+    await in_thread(request, work)
+    return Response(status_code=204)
+
+
+async def publish(request: Request) -> Response:
+    """POST …/actions/publish: 202 with the published deposition."""
+
+    def verb(session: Session, ctx: Context, actor: Actor) -> int:
+        return publish_draft(session, ctx.settings, actor, _id(request))
+
+    answer = await _verb(request, ACTIONS, verb, 202)
+    request.app.state.wake()
+    return answer
+
+
+async def edit(request: Request) -> Response:
+    """POST …/actions/edit: 201 with the open edit."""
+    return await _verb(
+        request, ACTIONS, lambda session, ctx, actor: drafts.edit(session, actor, _id(request)), 201
+    )
+
+
+async def new_version(request: Request) -> Response:
+    """POST …/actions/newversion: 201 with the draft of the next version."""
+    return await _verb(
+        request,
+        ACTIONS,
+        lambda session, ctx, actor: drafts.new_version(session, ctx.db, actor, _id(request)),
+        201,
+    )
+
+
+async def discard(request: Request) -> Response:
+    """POST …/actions/discard: 201 with the deposition as it is now; 204 when the draft is gone for good."""
+    ctx = context(request)
+
+    def work() -> DraftView | RecordView | None:
+        with ctx.db.begin() as session:
+            actor = actor_of(session, request)
+            require_scope(actor, ACTIONS, ctx.settings.enforce_scopes)
+            was_edit = drafts.discard(session, actor, _id(request))
+            return _see(session, actor, _id(request)) if was_edit else None
+
+    view = await in_thread(request, work)
+    if view is None or ctx.settings.discard_status == 204:
+        return Response(status_code=204)
+    return _answer(request, view, 201)
+
+
+async def listing(request: Request) -> Response:
+    """GET /api/deposit/depositions: the actor's own, newest first, as an array (section 3.1)."""
+    ctx = context(request)
+    query = request.query_params.get("q", "").strip()
+
+    def work() -> list[shapes.JSON]:
+        with ctx.db.read() as session:
+            actor = actor_of(session, request)
+            require_user(actor)
+            paging = Paging.of(request, limit=100)
+            if query:
+                ids = _search(session, ctx, actor, query, paging)
+            else:
+                ids = drafts.list_ids(
+                    session,
+                    actor,
+                    status=paging.status,
+                    all_versions=paging.all_versions,
+                    oldest_first=paging.ascending,
+                    by_updated=paging.by_updated,
+                    offset=paging.offset,
+                    limit=paging.size,
+                )
+            found: list[DraftView | RecordView] = []
+            for some_id, is_draft in ids:
+                view: DraftView | RecordView | None
+                if is_draft:
+                    view = drafts.view(session, actor, some_id)
+                else:
+                    view = queries.by_id(session, actor, some_id)
+                if view is not None:
+                    found.append(view)
+            return [shapes.deposition(v, ctx.settings, today()) for v in found]
+
+    return json_answer(request, await in_thread(request, work), headers={"Cache-Control": "no-store"})
+
+
+def _search(
+    session: Session, ctx: Context, actor: Actor, query: str, paging: Paging
+) -> list[tuple[int, bool]]:
+    """Ids of the actor's depositions that match, each with whether it is an open draft."""
+    hits = ctx.search.search(
+        "depositions",
+        SearchRequest(
+            q=query,
+            page=paging.page,
+            size=paging.size,
+            sort=paging.sort,
+            all_versions=paging.all_versions,
+            viewer=actor.user_id,
+            mine=True,
+            status=paging.status or "",
+            facets=False,
+        ),
+    )
+    # The index may be behind: what is the actor's, and in which state, the database says.
+    owned = drafts.owned_among(session, actor, hits.ids)
+    return [(i, owned[i]) for i in dict.fromkeys(hits.ids) if i in owned]
+
+
+# files ---------------------------------------------------------------------------------------------------
+
+
+async def list_files(request: Request) -> Response:
+    """GET …/files: all files."""
+    return await _files(request, lambda view: view.files or [])
+
+
+async def read_file(request: Request) -> Response:
+    """GET …/files/{file_id}."""
+
+    def pick(view: DraftView | RecordView) -> FileView:
+        for f in view.files or []:
+            if f.id == request.path_params["file_id"]:
+                return f
+        raise NotFound("File does not exist.")
+
+    return await _files(request, pick)
+
+
+async def _files(
+    request: Request, pick: Callable[[DraftView | RecordView], FileView | list[FileView]]
+) -> Response:
+    ctx = context(request)
+
+    def work() -> shapes.JSON | list[shapes.JSON]:
+        with ctx.db.read() as session:
+            view = _see(session, actor_of(session, request), _id(request))
+            found = pick(view)
+            if isinstance(found, list):
+                return shapes.deposition_files(view, ctx.settings)
+            published = isinstance(view, RecordView) or view.published
+            return shapes.deposition_file(found, view.id, view.bucket, published, ctx.settings)
+
+    return json_answer(request, await in_thread(request, work))
+
+
+async def add_file(request: Request) -> Response:
+    """POST …/files: multipart/form-data with the part `file` and the field `name`, in any order. 201."""
+    ctx = context(request)
+    media = request.headers.get("content-type", "")
+    if not media.lower().startswith("multipart/form-data"):
+        await upload.drain(request.stream())
+
+        def may() -> None:
+            with ctx.db.read() as session:
+                actor = actor_of(session, request)
+                require_scope(actor, WRITE, ctx.settings.enforce_scopes)
+                drafts.open_bucket(session, actor, _id(request))
+
+        await in_thread(request, may)
+        raise Invalid.at("file", "Send the file as multipart/form-data, in a part named file.")
+
+    # Fields may come after the file, so the bytes get their name when the whole form was read.
+    pending: list[tuple[upload.Pending, str]] = []
+
+    async def on_file(part: FilePart) -> None:
+        if part.name != "file" or pending:
+            await upload.drain(part.chunks, limit=1 << 40)
+            return
+        came = await upload.accept(request, _id(request), None, part.chunks, size=None, digests={})
+        pending.append((came, part.filename or ""))
+
+    try:
+        form = await parse_form(request.stream(), media, on_file)
+        if not pending:
+            raise Invalid.at("file", "Missing data for required field. Send the file in a part named file.")
+        name = safe_form_name(form.fields.get("name") or pending[0][1])
+    except BaseException:
+        for came, _ in pending:
+            await upload.forget(request, came)
+        raise
+    done = await upload.attach(request, pending[0][0], name, may_replace=False)
+
+    body = shapes.deposition_file(done.file, _id(request), done.bucket.id, False, ctx.settings)
+    if done.warnings:
+        body["warnings"] = [w.as_json() for w in done.warnings]
+    return json_answer(request, body, 201)
+
+
+async def sort_files(request: Request) -> Response:
+    """PUT …/files: `[{"id": …}, …]` names every file once, in the new order. 200 with the list."""
+    ctx = context(request)
+    body = await json_body(request)
+
+    def work() -> list[shapes.JSON]:
+        with ctx.db.begin() as session:
+            actor = actor_of(session, request)
+            require_scope(actor, WRITE, ctx.settings.enforce_scopes)
+            drafts.open_bucket(session, actor, _id(request))
+            if not isinstance(body, list) or not all(isinstance(i, dict) and "id" in i for i in body):
+                raise Invalid.at("id", 'The body must be a list of objects with an "id" each.')
+            drafts.sort_files(session, actor, _id(request), [str(i["id"]) for i in body])
+            view = _see(session, actor, _id(request))
+            return shapes.deposition_files(view, ctx.settings)
+
+    return json_answer(request, await in_thread(request, work))
+
+
+async def rename_file(request: Request) -> Response:
+    """PUT …/files/{file_id}: `{"filename": …}` (or `name`). 200 with the file."""
+    ctx = context(request)
+    body = await json_body(request)
+
+    def work() -> shapes.JSON:
+        with ctx.db.begin() as session:
+            actor = actor_of(session, request)
+            require_scope(actor, WRITE, ctx.settings.enforce_scopes)
+            bucket = drafts.open_bucket(session, actor, _id(request))
+            name = body.get("filename", body.get("name")) if isinstance(body, dict) else None
+            if not isinstance(name, str) or not name:
+                raise Invalid.at("filename", 'The body must be an object with the new name: {"filename": …}.')
+            file = files.rename(session, bucket, request.path_params["file_id"], name)
+            drafts.touch(session, actor, _id(request), "file-renamed")
+            return shapes.deposition_file(file, bucket.record_id, bucket.id, False, ctx.settings)
+
+    return json_answer(request, await in_thread(request, work))
+
+
+async def delete_file(request: Request) -> Response:
+    """DELETE …/files/{file_id}: 204; 403 on a published record."""
+    ctx = context(request)
+
+    def work() -> None:
+        with ctx.db.begin() as session:
+            actor = actor_of(session, request)
+            require_scope(actor, WRITE, ctx.settings.enforce_scopes)
+            bucket = drafts.open_bucket(session, actor, _id(request))
+            found = files.find_by_id(session, bucket, request.path_params["file_id"])
+            files.delete_file(session, bucket, found.key)
+            drafts.touch(session, actor, _id(request), "file-deleted")
+
+    await in_thread(request, work)
+    return Response(status_code=204)

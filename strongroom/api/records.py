@@ -1,0 +1,276 @@
+"""`/api/records`: published records and their files in Zenodo's JSON (api-legacy.md section 8)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from strongroom.access import ANONYMOUS
+from strongroom.db import Session
+from strongroom.errors import Forbidden, NotAcceptable, NotFound
+from strongroom.files import service as files
+from strongroom.http import representations, shapes
+from strongroom.http.caching import conditional, headers_for
+from strongroom.http.deps import (
+    actor_of,
+    context,
+    flag,
+    has_credentials,
+    in_loop_or_thread,
+    in_thread,
+    json_answer,
+    number,
+)
+from strongroom.http.downloads import archive_of, content_of
+from strongroom.http.listing import Paging, search_request
+from strongroom.ids import today
+from strongroom.records import queries
+from strongroom.records.views import RecordView
+
+
+def _id(request: Request) -> int:
+    return number(request.path_params["id"])
+
+
+def _redirect(request: Request, record_id: int, status: int, tail: str = "") -> Response:
+    url = f"{context(request).settings.base_url}/api/records/{record_id}{tail}"
+    return json_answer(
+        request, {"status": status, "message": "Redirecting...", "location": url}, status, {"Location": url}
+    )
+
+
+async def read(request: Request) -> Response:
+    """GET /api/records/{id}: the record in the representation the client accepts; a concept id leads to the latest."""
+    ctx = context(request)
+    record_id = _id(request)
+    representation = representations.negotiate(request.headers.get("accept"))
+    if representation is None:
+        raise NotAcceptable(
+            f"Invalid 'Accept' header. Expected one of: {', '.join(representations.MEDIA_TYPES)}"
+        )
+    private = has_credentials(request)
+    cache = request.app.state.cache
+
+    def work() -> Response:
+        with ctx.db.read() as session:
+            actor = actor_of(session, request) if private else ANONYMOUS
+            try:
+                stamp = queries.stamp(session, actor, record_id)
+            except NotFound:
+                latest = queries.latest_of(session, record_id)
+                if latest is None:
+                    raise
+                return _redirect(request, latest, 302)
+            etag = stamp.etag(representation.name)
+            headers = headers_for(etag, private) | {
+                "Link": f'<{ctx.settings.base_url}/api/records/{record_id}> ; rel="linkset" ; '
+                'type="application/linkset+json"'
+            }
+            if conditional(request, etag):
+                return Response(status_code=304, headers=headers)
+            key = ("record", representation.name, etag)
+            body = None if private else cache.get(key)
+            if body is None:
+                view = queries.by_id(session, actor, record_id, with_versions=representation.needs_versions)
+                body = representations.render(representation, view, ctx.settings, today())
+                if not private:
+                    cache.put(key, body)
+            return Response(body, 200, headers, media_type=representation.media_type)
+
+    if request.query_params.get("prettyprint") and representation.name == "json":
+
+        def pretty() -> shapes.JSON:
+            with ctx.db.read() as session:
+                view = queries.by_id(session, actor_of(session, request), record_id)
+                return shapes.record(view, ctx.settings, today())
+
+        return json_answer(request, await in_thread(request, pretty))
+    return await in_loop_or_thread(request, work)
+
+
+async def search(request: Request) -> Response:
+    """GET /api/records: search; hits are shown as each reader may see them."""
+    ctx = context(request)
+
+    def work() -> shapes.JSON:
+        with ctx.db.read() as session:
+            actor = actor_of(session, request)
+        paging = Paging.of(request, limit=100 if actor.is_user else 25, guest=not actor.is_user)
+        hits = ctx.search.search(
+            "records",
+            search_request(
+                request.query_params,
+                paging.page,
+                paging.size,
+                paging.sort,
+                paging.all_versions,
+                actor.user_id,
+            ),
+        )
+        request.state.behind = hits.behind
+        with ctx.db.read() as session:
+            found = queries.by_ids(session, actor, hits.ids, with_files=True)
+        base = f"{ctx.settings.base_url}/api/records"
+        links = {"self": _page_url(request, base, paging.page, paging)}
+        if paging.page > 1:
+            links["prev"] = _page_url(request, base, paging.page - 1, paging)
+        if paging.page * paging.size < min(hits.total, 10_000):
+            links["next"] = _page_url(request, base, paging.page + 1, paging)
+        return {
+            "hits": {
+                "hits": [shapes.record(v, ctx.settings, today()) for v in found],
+                "total": hits.total,
+            },
+            "aggregations": aggregations(hits.facets),
+            "links": links,
+        }
+
+    body = await in_thread(request, work)
+    headers = {"Cache-Control": "private, no-store" if has_credentials(request) else "public, max-age=0"}
+    if getattr(request.state, "behind", False):
+        headers["X-Search-Behind"] = "1"  # the index did not catch up within a second
+    return json_answer(request, body, 200, headers)
+
+
+def aggregations(facets: Mapping[str, Sequence[object]]) -> shapes.JSON:
+    """Facets in Zenodo's shape."""
+    return {
+        name: {"buckets": [_bucket(b) for b in buckets], "label": _LABELS.get(name, name)}
+        for name, buckets in facets.items()
+    }
+
+
+_LABELS = {
+    "access_status": "Access status",
+    "resource_type": "Resource types",
+    "subject": "Subjects",
+    "file_type": "File type",
+    "publication_date": "Publication date",
+}
+
+
+def _bucket(b: object) -> shapes.JSON:
+    inner = getattr(b, "inner", None) or []
+    body: shapes.JSON = {
+        "key": getattr(b, "key", ""),
+        "doc_count": getattr(b, "count", 0),
+        "label": getattr(b, "label", None) or getattr(b, "key", ""),
+        "is_selected": getattr(b, "selected", False),
+    }
+    if inner:
+        body["inner"] = {"buckets": [_bucket(i) for i in inner]}
+    return body
+
+
+def _page_url(request: Request, base: str, page: int, paging: Paging) -> str:
+    params = [
+        (k, v) for k, v in request.query_params.multi_items() if k not in ("page", "size", "access_token")
+    ]
+    return f"{base}?{urlencode([*params, ('page', page), ('size', paging.size)])}"
+
+
+async def slash(request: Request) -> Response:
+    """`/api/records/` is the search too; Zenodo redirects, and so its clients follow."""
+    return await search(request)
+
+
+async def latest(request: Request) -> Response:
+    """GET /api/records/{id}/versions/latest: 301 to the newest version."""
+    ctx = context(request)
+
+    def work() -> int:
+        with ctx.db.read() as session:
+            return queries.latest_version(session, actor_of(session, request), _id(request))
+
+    return _redirect(request, await in_thread(request, work), 301)
+
+
+async def versions(request: Request) -> Response:
+    """GET /api/records/{id}/versions: all versions, newest first, as a page of hits."""
+    ctx = context(request)
+
+    def work() -> shapes.JSON:
+        with ctx.db.read() as session:
+            actor = actor_of(session, request)
+            paging = Paging.of(request, limit=100 if actor.is_user else 25, guest=not actor.is_user)
+            some = queries.latest_version(session, actor, _id(request))
+            view = queries.by_id(session, actor, some, with_files=False, with_versions=True)
+            ids = [v.id for v in view.versions]
+            found = queries.by_ids(
+                session, actor, ids[paging.offset : paging.offset + paging.size], with_files=True
+            )
+            url = f"{ctx.settings.base_url}/api/records/{_id(request)}/versions"
+            return {
+                "hits": {
+                    "hits": [shapes.record(v, ctx.settings, today()) for v in found],
+                    "total": len(ids),
+                },
+                "links": {"self": _page_url(request, url, paging.page, paging)},
+            }
+
+    return json_answer(request, await in_thread(request, work))
+
+
+def _readable(session: Session, request: Request) -> RecordView:
+    """The record, with files. Raises Forbidden where they may not be read."""
+    view = queries.by_id(session, actor_of(session, request), _id(request))
+    if view.files is None:
+        raise Forbidden()
+    return view
+
+
+async def list_files(request: Request) -> Response:
+    """GET /api/records/{id}/files."""
+    ctx = context(request)
+
+    def work() -> shapes.JSON:
+        with ctx.db.read() as session:
+            return shapes.file_list(_readable(session, request), ctx.settings)
+
+    return json_answer(request, await in_thread(request, work))
+
+
+async def read_file(request: Request) -> Response:
+    """GET /api/records/{id}/files/{key}: what is known of one file; with `download`, its bytes (older clients)."""
+    ctx = context(request)
+    if "download" in request.query_params:
+        return await file_content(request)
+
+    def work() -> shapes.JSON:
+        with ctx.db.read() as session:
+            actor = actor_of(session, request)
+            bucket = queries.bucket(session, actor, _id(request))
+            found = files.find(session, bucket, request.path_params["key"])
+            return shapes.file_entry(found, bucket.record_id, bucket.id, ctx.settings)
+
+    return json_answer(request, await in_thread(request, work))
+
+
+async def file_content(request: Request) -> Response:
+    """GET or HEAD /api/records/{id}/files/{key}/content: the bytes."""
+    return await content_of(
+        request,
+        _id(request),
+        request.path_params["key"],
+        attachment=flag(request.query_params.get("download")),
+    )
+
+
+async def archive(request: Request) -> Response:
+    """GET or HEAD /api/records/{id}/files-archive: all files as one zip."""
+    return await archive_of(request, _id(request))
+
+
+async def rejected(request: Request) -> Response:
+    """PUT and DELETE on a published record: not this way."""
+    ctx = context(request)
+
+    def work() -> None:
+        with ctx.db.read() as session:
+            queries.by_id(session, actor_of(session, request), _id(request), with_files=False)
+
+    await in_thread(request, work)
+    raise Forbidden("Permission denied. Edit a record through its draft; only a moderator can withdraw one.")

@@ -1,0 +1,255 @@
+"""The roof: settings become a context, the context an ASGI application; the whole URL map, door by door."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import time
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from typing import Any
+
+from starlette.datastructures import State
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route, Router
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from strongroom import migrations
+from strongroom.api import buckets, depositions
+from strongroom.api import records as api_records
+from strongroom.context import Context
+from strongroom.db import Database, wait_for
+from strongroom.errors import NotFound, RateLimited, StrongroomError, WrongVerb
+from strongroom.http import problems
+from strongroom.http.caching import Cache
+from strongroom.http.limits import Limits
+from strongroom.jobs import Worker, wake
+from strongroom.records import tasks as tasks  # defines the tasks that the worker runs
+from strongroom.records.search import DatabaseSource
+from strongroom.registrars import open_registrar
+from strongroom.search.indexer import SearchService
+from strongroom.settings import Settings
+from strongroom.storage import open_store
+from strongroom.web import routes as web
+
+log = logging.getLogger(__name__)
+
+DEPOSIT = "/api/deposit/depositions"
+
+# verb, path, handler: every address of the API on one screen. Pages are in web/routes.py.
+API: list[tuple[str, str, Callable[..., Any]]] = [
+    ("GET", DEPOSIT, depositions.listing),
+    ("POST", DEPOSIT, depositions.create),
+    ("GET", DEPOSIT + "/{id}", depositions.read),
+    ("PUT", DEPOSIT + "/{id}", depositions.update),
+    ("DELETE", DEPOSIT + "/{id}", depositions.delete),
+    ("POST", DEPOSIT + "/{id}/actions/publish", depositions.publish),
+    ("POST", DEPOSIT + "/{id}/actions/edit", depositions.edit),
+    ("POST", DEPOSIT + "/{id}/actions/discard", depositions.discard),
+    ("POST", DEPOSIT + "/{id}/actions/newversion", depositions.new_version),
+    ("GET", DEPOSIT + "/{id}/files", depositions.list_files),
+    ("POST", DEPOSIT + "/{id}/files", depositions.add_file),
+    ("PUT", DEPOSIT + "/{id}/files", depositions.sort_files),
+    ("GET", DEPOSIT + "/{id}/files/{file_id}", depositions.read_file),
+    ("PUT", DEPOSIT + "/{id}/files/{file_id}", depositions.rename_file),
+    ("DELETE", DEPOSIT + "/{id}/files/{file_id}", depositions.delete_file),
+    ("GET", "/api/files/{bucket}", buckets.listing),
+    ("GET", "/api/files/{bucket}/{key:path}", buckets.get),
+    ("PUT", "/api/files/{bucket}/{key:path}", buckets.put),
+    ("DELETE", "/api/files/{bucket}/{key:path}", buckets.delete),
+    ("GET", "/api/records", api_records.search),
+    ("GET", "/api/records/{id}", api_records.read),
+    ("PUT", "/api/records/{id}", api_records.rejected),
+    ("DELETE", "/api/records/{id}", api_records.rejected),
+    ("GET", "/api/records/{id}/versions", api_records.versions),
+    ("GET", "/api/records/{id}/versions/latest", api_records.latest),
+    ("GET", "/api/records/{id}/files", api_records.list_files),
+    ("GET", "/api/records/{id}/files-archive", api_records.archive),
+    ("GET", "/api/records/{id}/files/{key:path}/content", api_records.file_content),
+    ("GET", "/api/records/{id}/files/{key:path}", api_records.read_file),
+]
+
+
+def build(settings: Settings, *, migrate: bool = True) -> Context:
+    """Open everything the settings name. With `migrate` the database is brought up to date first."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    db = Database(settings)
+    wait_for(db)
+    if migrate:
+        migrations.upgrade(db)
+    return Context(
+        settings=settings,
+        db=db,
+        store=open_store(settings),
+        registrar=open_registrar(settings),
+        search=SearchService(settings.index_dir, DatabaseSource(db, settings)),
+        blocks=ThreadPoolExecutor(settings.hash_threads, "blocks"),
+    )
+
+
+def create(settings: Settings | None = None) -> ASGIApp:
+    """The ASGI application of one web process. Its lifespan opens and closes everything."""
+    settings = settings or Settings()
+    state = State()
+    state.cache = Cache(settings.cache_bytes)
+
+    @asynccontextmanager
+    async def lifespan(app: Any) -> AsyncIterator[None]:
+        ctx = await asyncio.to_thread(build, settings)
+        state.ctx = ctx
+        state.requests = ThreadPoolExecutor(settings.threads, "request")
+        worker = Worker(ctx.db, ctx, threads=settings.job_threads) if settings.job_threads else None
+        state.wake = wake if worker is not None else _sleep_on
+        ctx.search.start()
+        if worker is not None:
+            worker.start()
+        try:
+            yield
+        finally:
+            if worker is not None:
+                await asyncio.to_thread(worker.stop, 10)
+            await asyncio.to_thread(ctx.search.stop)
+            state.requests.shutdown(wait=True)
+            ctx.blocks.shutdown(wait=True)
+            ctx.db.close()
+
+    by_path: dict[str, dict[str, Callable[..., Any]]] = {}
+    for verb, path, handler in [*API, *web.PAGES]:
+        by_path.setdefault(path, {})[verb] = handler
+    routes = [Route(path, _dispatch(handlers), methods=[*handlers]) for path, handlers in by_path.items()]
+    return Front(Router(routes=routes, lifespan=lifespan), state, settings)
+
+
+def _sleep_on() -> None:
+    """No worker in this process: those of others look by themselves once a second."""
+
+
+def _dispatch(handlers: dict[str, Callable[..., Any]]) -> Callable[[Request], Any]:
+    """One route for all verbs of a path, so that a wrong verb is 405 and not 404."""
+    if len(handlers) == 1:
+        return next(iter(handlers.values()))
+
+    async def endpoint(request: Request) -> Response:
+        verb = "GET" if request.method == "HEAD" else request.method
+        response: Response = await handlers[verb](request)
+        return response
+
+    return endpoint
+
+
+_SLASHES = re.compile(r"/{2,}")
+_BUCKET = re.compile(r"^/+api/+files/+([^/]+)/+(.+)$", re.DOTALL)
+
+CORS = [
+    (b"access-control-allow-origin", b"*"),
+    (
+        b"access-control-expose-headers",
+        b"ETag, Link, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Retry-After, Content-Type, "
+        b"Content-Range, Accept-Ranges, Content-Disposition, Repr-Digest, X-Search-Behind",
+    ),
+]
+PREFLIGHT = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Allow-Methods": "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
+    "Access-Control-Allow-Headers": "*, Authorization, Content-Type, If-Match, If-None-Match, Range, Content-MD5, Digest",
+    "Access-Control-Max-Age": "86400",
+    "Allow": "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
+}
+
+
+class Front:
+    """Around all doors: tidies paths, answers preflights, counts requests, turns errors into answers."""
+
+    def __init__(self, router: Router, state: State, settings: Settings) -> None:
+        self.router = router
+        self.state = state
+        self.settings = settings
+        self.limits = Limits(settings)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["app"] = self
+        if scope["type"] != "http":
+            await self.router(scope, receive, send)
+            return
+        path = tidy(scope["path"])
+        scope["path"] = path
+        request = Request(scope, receive)
+        is_api = path.startswith(("/api/", "/oai2d"))
+        if scope["method"] == "OPTIONS" and is_api:
+            await Response(status_code=200, headers=PREFLIGHT)(scope, receive, send)
+            return
+        extra: list[tuple[bytes, bytes]] = list(CORS) if is_api else []
+        share = None
+        started = False
+        begun = time.perf_counter()
+        status = 0
+
+        async def sending(message: Message) -> None:
+            nonlocal started, status
+            if message["type"] == "http.response.start":
+                started = True
+                status = message["status"]
+                headers = message.setdefault("headers", [])
+                if share is not None:
+                    # Bytes and 304 cost next to nothing: they are not counted (design 5b).
+                    counted = status != 304 and not path.endswith(("/content", "/files-archive"))
+                    told = self.limits.count(share) if counted else self.limits.headers(share)
+                    extra.extend((k.lower().encode(), v.encode()) for k, v in told.items())
+                message["headers"] = [*headers, *extra]
+            await send(message)
+
+        try:
+            if self.limits.enabled and not path.startswith("/static/"):
+                share = self.limits.share(request, path)
+                self.limits.check(share)
+            await self.router(scope, receive, sending)
+        except RateLimited as error:
+            share = None
+            await self._answer(request, error, is_api)(scope, receive, sending)
+        except HTTPException as error:
+            # Only the router raises these: no such path, or not this verb.
+            found: StrongroomError = NotFound() if error.status_code == 404 else WrongVerb()
+            answer = self._answer(request, found, is_api)
+            answer.headers.update(error.headers or {})
+            await answer(scope, receive, sending)
+        except ClientDisconnect:
+            log.info("%s %s: the client went away", scope["method"], path)
+        except StrongroomError as error:
+            if started:
+                raise
+            await self._answer(request, error, is_api)(scope, receive, sending)
+        except Exception as error:
+            if started:
+                raise
+            told = problems.unexpected(error, f"{scope['method']} {path}")
+            await self._answer(request, told, is_api)(scope, receive, sending)
+        finally:
+            if log.isEnabledFor(logging.DEBUG):
+                log.debug(
+                    "%s %s %s %.1f ms", scope["method"], path, status, (time.perf_counter() - begun) * 1000
+                )
+
+    def _answer(self, request: Request, error: StrongroomError, is_api: bool) -> Response:
+        if is_api:
+            return problems.json_response(error, self.settings)
+        return web.error_response(request, error, problems.status_of(error, self.settings))
+
+
+def tidy(path: str) -> str:
+    """A path as routes know it: runs of `/` merged, no `/` at the end (quirks 2).
+
+    A file's key in a bucket stays as sent, so that one with an empty segment is refused with its reason
+    and not stored under another name.
+    """
+    match = _BUCKET.match(path)
+    if match:
+        return f"/api/files/{match[1]}/{match[2]}"
+    if "//" in path:
+        path = _SLASHES.sub("/", path)
+    if len(path) > 1 and path.endswith("/"):
+        path = path.rstrip("/") or "/"
+    return path

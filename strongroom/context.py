@@ -1,0 +1,24 @@
+"""What one process works with: settings, database, store, index, registrar, jobs. Built once, frozen."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from strongroom.db import Database
+from strongroom.registrars import Registrar
+from strongroom.search.indexer import SearchService
+from strongroom.settings import Settings
+from strongroom.storage.base import ObjectStore
+
+
+@dataclass(frozen=True)
+class Context:
+    """Handed to doors, tasks and commands; nothing else is global."""
+
+    settings: Settings
+    db: Database
+    store: ObjectStore
+    registrar: Registrar
+    search: SearchService
+    blocks: ThreadPoolExecutor  # hashing and file blocks, apart from the threads of requests

@@ -1,0 +1,244 @@
+"""The database: SQLite or PostgreSQL behind one small class.
+
+Writing goes through `begin()`: one transaction that is all or nothing. On SQLite it is
+`BEGIN IMMEDIATE` (a deferred transaction that later wants to write fails under a second writer),
+and one lock per process keeps our own threads from fighting for the file. Reading goes through
+`read()`: on SQLite a connection opened read-only, on PostgreSQL a read-only transaction.
+
+Statements are SQLAlchemy Core; tables are declared beside their nouns on the one `metadata` here.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    Connection,
+    Dialect,
+    Engine,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    TypeDecorator,
+    create_engine,
+    event,
+    exc,
+    insert,
+    pool,
+    text,
+    update,
+)
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.types import DateTime, TypeEngine
+
+from strongroom.errors import Busy
+from strongroom.settings import Settings
+
+# What nouns take. A connection inside one transaction; the caller owns the transaction.
+Session = Connection
+# Which columns a row has, the statement beside says.
+AnyRow = Any
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class Moment(TypeDecorator[datetime]):
+    """A time in UTC with microseconds. ISO text on SQLite (sorts as time), timestamptz on PostgreSQL."""
+
+    impl = String(32)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name == "postgresql":
+            return dialect.type_descriptor(DateTime(timezone=True))
+        return dialect.type_descriptor(String(32))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        if value is None:
+            return None
+        value = value.astimezone(UTC)
+        return value if dialect.name == "postgresql" else value.isoformat(timespec="microseconds")
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if isinstance(value, str):
+            return datetime.fromisoformat(value)
+        return value.astimezone(UTC)  # type: ignore[no-any-return]
+
+
+class Bytewise(TypeDecorator[str]):
+    """Text compared and sorted by its UTF-8 bytes on both databases (issue: keys)."""
+
+    impl = String
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name == "postgresql":
+            return dialect.type_descriptor(postgresql.TEXT(collation="C"))
+        return dialect.type_descriptor(String(collation="BINARY"))
+
+
+counters = Table(
+    "counters",
+    metadata,
+    Column("name", String(40), primary_key=True),
+    Column("value", Integer, nullable=False),
+)
+
+
+class Database:
+    """One database. `begin()` to write, `read()` to read; both give a connection in a transaction."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.url = settings.database
+        self.is_sqlite = settings.is_sqlite
+        self._lock = threading.RLock()
+        self._busy = settings.sqlite_busy_seconds
+        if self.is_sqlite:
+            settings.data_dir.mkdir(parents=True, exist_ok=True)
+            path = settings.data_dir / "strongroom.db"
+            self.path: str | None = str(path)
+            self._writer = self._sqlite_engine(f"sqlite:///{path}", "BEGIN IMMEDIATE", settings.threads)
+            self._reader = self._sqlite_engine(
+                f"sqlite:///file:{path}?mode=ro&uri=true", "BEGIN", settings.threads
+            )
+        else:
+            self.path = None
+            self._writer = create_engine(
+                self.url,
+                pool_size=settings.threads,
+                max_overflow=4,
+                pool_pre_ping=False,
+                pool_recycle=1800,
+                connect_args={"options": "-c timezone=utc", "connect_timeout": 10},
+            )
+            self._reader = self._writer.execution_options(postgresql_readonly=True)
+
+    def _sqlite_engine(self, url: str, begin: str, size: int) -> Engine:
+        engine = create_engine(
+            url,
+            poolclass=pool.QueuePool,
+            pool_size=size,
+            max_overflow=8,
+            connect_args={"check_same_thread": False, "timeout": self._busy},
+        )
+
+        @event.listens_for(engine, "connect")
+        def connected(connection: sqlite3.Connection, record: object) -> None:
+            # We say BEGIN ourselves: the driver's own is deferred and comes too late.
+            connection.isolation_level = None
+            cursor = connection.cursor()
+            if begin == "BEGIN IMMEDIATE":
+                cursor.execute("PRAGMA journal_mode=WAL")
+                cursor.execute("PRAGMA synchronous=FULL")
+                cursor.execute("PRAGMA foreign_keys=ON")
+            cursor.execute(f"PRAGMA busy_timeout={int(self._busy * 1000)}")
+            cursor.execute("PRAGMA cache_size=-4000")
+            cursor.close()
+
+        @event.listens_for(engine, "begin")
+        def begun(connection: Connection) -> None:
+            connection.exec_driver_sql(begin)
+
+        return engine
+
+    @property
+    def engine(self) -> Engine:
+        """For migrations and tests; everything else uses `begin` and `read`."""
+        return self._writer
+
+    @contextmanager
+    def begin(self) -> Iterator[Session]:
+        """One writing transaction: commits at the end, rolls back on any exception. Raises Busy."""
+        if not self.is_sqlite:
+            with self._writer.begin() as session:
+                yield session
+            return
+        if not self._lock.acquire(timeout=self._busy):
+            raise Busy()
+        try:
+            with _busy_translated(), self._writer.begin() as session:
+                yield session
+        finally:
+            self._lock.release()
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A reading transaction. Never keep it open while bytes go to a client."""
+        with _busy_translated(), self._reader.connect() as session, session.begin():
+            yield session
+
+    def next_id(self, session: Session) -> int:
+        """A fresh record id; the one below it is its concept's. Never given twice (design section 2)."""
+        if self.is_sqlite:
+            row = session.exec_driver_sql(
+                "UPDATE counters SET value = value + 2 WHERE name = 'record' RETURNING value"
+            ).one()
+        else:
+            row = session.exec_driver_sql("SELECT nextval('record_id')").one()
+        return int(row[0])
+
+    def raise_ids_past(self, session: Session, highest: int) -> None:
+        """Set the counter past `highest`, for rebuild: ids in any manifest are never given again."""
+        highest += highest % 2
+        if self.is_sqlite:
+            session.execute(
+                update(counters)
+                .where(counters.c.name == "record", counters.c.value < highest)
+                .values(value=highest)
+            )
+        else:
+            session.execute(
+                text("SELECT setval('record_id', greatest(:highest, (SELECT last_value FROM record_id)))"),
+                {"highest": max(highest, 2)},
+            )
+
+    def close(self) -> None:
+        self._writer.dispose()
+        if self._reader is not self._writer:
+            self._reader.dispose()
+
+
+@contextmanager
+def _busy_translated() -> Iterator[None]:
+    try:
+        yield
+    except exc.OperationalError as error:
+        if "database is locked" in str(error.orig) or "database is busy" in str(error.orig):
+            raise Busy() from error
+        raise
+
+
+def insert_row(session: Session, table: Table, values: Mapping[str, Any]) -> None:
+    """Insert one row."""
+    session.execute(insert(table), [dict(values)])
+
+
+def wait_for(database: Database, seconds: float = 30) -> None:
+    """Wait until the database answers, at start beside a PostgreSQL that is still starting."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            with database.engine.connect() as connection:
+                connection.exec_driver_sql("SELECT 1")
+            return
+        except exc.OperationalError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.2)

@@ -1,0 +1,483 @@
+"""Verbs of files: list, reserve room, attach, delete, rename, carry over, sweep.
+
+A `Bucket` names the files of one version. Bytes never pass through here: the door streams them into
+the store between `reserve` and `attach`, with no transaction open (design, first journey).
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from hashlib import blake2b
+from typing import Any
+
+import orjson
+from sqlalchemy import Select, and_, delete, func, insert, or_, select, update
+
+from strongroom.db import AnyRow, Session, metadata
+from strongroom.errors import Finding, Invalid, NotFound, StorageFull, TooLarge
+from strongroom.files.keys import check_key, fold_case, fold_normal, parents
+from strongroom.files.models import instances, objects, uploads
+from strongroom.files.views import FileView
+from strongroom.ids import new_uuid, now
+from strongroom.jobs import queue
+from strongroom.settings import Settings
+
+HEARTBEAT_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """The files of one version of one concept; `open` when they may change."""
+
+    record_id: int
+    concept_id: int
+    version: int
+    owner_id: int
+    open: bool
+    file_order: str | None = None
+
+    @property
+    def id(self) -> str:
+        return bucket_id(self.record_id)
+
+
+def bucket_id(record_id: int) -> str:
+    """The bucket's UUID: a function of the record's id, so that it needs no table and survives a rebuild.
+
+    It is a name, not a secret: whether its files may be read is decided by access. The upper half
+    is a checksum of the number, so that a mistyped UUID names nothing.
+    """
+    low = record_id & ((1 << 62) - 1)
+    high = int.from_bytes(blake2b(record_id.to_bytes(8, "big"), digest_size=8, person=b"bucket").digest())
+    bits = (high << 64) | low
+    return str(uuid.UUID(int=(bits & ~(0xF << 76) & ~(0x3 << 62)) | (8 << 76) | (2 << 62)))
+
+
+def record_of_bucket(bucket: str) -> int | None:
+    """The record id that a bucket's UUID names, or None when it is no bucket of ours."""
+    try:
+        record_id = uuid.UUID(bucket).int & ((1 << 62) - 1)
+        return record_id if bucket_id(record_id) == str(uuid.UUID(bucket)) else None
+    except (ValueError, OverflowError):
+        return None
+
+
+_COLUMNS = (
+    objects.c.id, objects.c.version_id, objects.c.key, instances.c.size, instances.c.md5,
+    instances.c.sha256, instances.c.crc32, objects.c.mimetype, objects.c.created, objects.c.updated,
+    instances.c.store, instances.c.location,
+)  # fmt: skip
+
+
+def in_version(concept_id: int, version: int) -> Any:
+    return and_(
+        objects.c.concept_id == concept_id,
+        objects.c.first_version <= version,
+        or_(objects.c.last_version.is_(None), objects.c.last_version >= version),
+    )
+
+
+def _files(bucket: Bucket) -> Select[Any]:
+    return (
+        select(*_COLUMNS)
+        .join(instances, instances.c.id == objects.c.instance_id)
+        .where(in_version(bucket.concept_id, bucket.version))
+    )
+
+
+def list_files(session: Session, bucket: Bucket) -> list[FileView]:
+    """All files of the version: in the depositor's order, new ones and all others by key's bytes."""
+    rows = session.execute(_files(bucket).order_by(objects.c.key)).all()
+    return _ordered(bucket, [FileView(*row) for row in rows])
+
+
+def list_files_of(session: Session, buckets: Sequence[Bucket]) -> dict[int, list[FileView]]:
+    """The files of several versions by record id, in one statement (a page of search results)."""
+    if not buckets:
+        return {}
+    wanted = or_(*(in_version(b.concept_id, b.version) for b in buckets))
+    rows = session.execute(
+        select(*_COLUMNS, objects.c.concept_id, objects.c.first_version, objects.c.last_version)
+        .join(instances, instances.c.id == objects.c.instance_id)
+        .where(wanted)
+        .order_by(objects.c.key)
+    ).all()
+    width = len(_COLUMNS)
+    found: dict[int, list[FileView]] = {}
+    for b in buckets:
+        mine = [
+            FileView(*row[:width])
+            for row in rows
+            if row.concept_id == b.concept_id
+            and row.first_version <= b.version
+            and (row.last_version is None or row.last_version >= b.version)
+        ]
+        found[b.record_id] = _ordered(b, mine)
+    return found
+
+
+def head_of(session: Session, buckets: Sequence[Bucket], limit: int) -> dict[int, Sequence[AnyRow]]:
+    """For the index: (key, size, md5, sha256) of the first `limit` files of each version, by record id."""
+    found: dict[int, Sequence[AnyRow]] = {}
+    for b in buckets:
+        found[b.record_id] = session.execute(
+            select(objects.c.key, instances.c.size, instances.c.md5, instances.c.sha256)
+            .join(instances, instances.c.id == objects.c.instance_id)
+            .where(in_version(b.concept_id, b.version))
+            .order_by(objects.c.key)
+            .limit(limit)
+        ).all()
+    return found
+
+
+def _ordered(bucket: Bucket, found: list[FileView]) -> list[FileView]:
+    if bucket.file_order:
+        rank = {file_id: n for n, file_id in enumerate(orjson.loads(bucket.file_order))}
+        found.sort(key=lambda f: rank.get(f.id, len(rank)))
+    return found
+
+
+def find(session: Session, bucket: Bucket, key: str) -> FileView:
+    """The file of this key. Raises NotFound."""
+    row = session.execute(_files(bucket).where(objects.c.key == key)).first()
+    if row is None:
+        raise NotFound("Object does not exist.")
+    return FileView(*row)
+
+
+def has(session: Session, bucket: Bucket, key: str) -> bool:
+    return _current(session, bucket, key) is not None
+
+
+def find_by_id(session: Session, bucket: Bucket, file_id: str) -> FileView:
+    """The file of this id. Raises NotFound."""
+    row = session.execute(_files(bucket).where(objects.c.id == file_id)).first()
+    if row is None:
+        raise NotFound("File does not exist.")
+    return FileView(*row)
+
+
+def measure(session: Session, concept_id: int, version: int) -> tuple[int, int]:
+    """(number of files, bytes) of a version."""
+    row = session.execute(
+        select(func.count(), func.coalesce(func.sum(instances.c.size), 0))
+        .select_from(objects)
+        .join(instances, instances.c.id == objects.c.instance_id)
+        .where(in_version(concept_id, version))
+    ).one()
+    return int(row[0]), int(row[1])
+
+
+def user_bytes(session: Session, user_id: int) -> int:
+    """Bytes of all different stored files in this user's concepts."""
+    concepts = metadata.tables["concepts"]  # only its owner is read; the noun stands above this one
+    named = (
+        select(objects.c.instance_id)
+        .join(concepts, concepts.c.id == objects.c.concept_id)
+        .where(concepts.c.owner_id == user_id)
+        .distinct()
+        .subquery()
+    )
+    return int(
+        session.execute(
+            select(func.coalesce(func.sum(instances.c.size), 0)).where(
+                instances.c.id.in_(select(named.c.instance_id))
+            )
+        ).scalar_one()
+    )
+
+
+def check_name(session: Session, bucket: Bucket, key: str, *, replacing: str | None = None) -> list[Finding]:
+    """Refuse keys that can't stand beside the others (Invalid); return warnings for those that differ in case."""
+    check_key(key)
+    here = in_version(bucket.concept_id, bucket.version)
+    if replacing is not None:
+        here = and_(here, objects.c.key != replacing)
+    above = parents(key)
+    if above:
+        clash = session.execute(select(objects.c.key).where(here, objects.c.key.in_(above))).scalar()
+        if clash is not None:
+            raise Invalid.at(
+                "key", f"{key!r} can't be stored: {clash!r} is a file here, so it can't be a folder."
+            )
+    inside = session.execute(
+        select(objects.c.key).where(here, objects.c.key > key + "/", objects.c.key < key + "0").limit(1)
+    ).scalar()
+    if inside is not None:
+        raise Invalid.at("key", f"{key!r} can't be stored: it is a folder here, holding {inside!r}.")
+    warnings = []
+    twins = session.execute(
+        select(objects.c.key).where(here, objects.c.key_fold == fold_key(key), objects.c.key != key)
+    ).scalars()
+    for twin in twins:
+        if fold_normal(twin) == fold_normal(key):
+            raise Invalid.at(
+                "key",
+                f"{key!r} can't be stored: {twin!r} is the same name in another Unicode normal form.",
+            )
+        warnings.append(
+            Finding.of("key", f"{key!r} and {twin!r} differ only in case: some systems can't keep both.")
+        )
+    return warnings
+
+
+def fold_key(key: str) -> str:
+    return fold_case(fold_normal(key))
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Where an upload may go: its location, and the most bytes it may have (None: no bound)."""
+
+    location: str
+    max_size: int | None
+
+
+def reserve(
+    session: Session,
+    bucket: Bucket,
+    key: str | None,
+    user_id: int,
+    size: int | None,
+    location: str,
+    store: str,
+    settings: Settings,
+    free: int | None,
+) -> Room:
+    """Reserve room for one upload of `size` bytes (None: unknown). Raises TooLarge, StorageFull.
+
+    The upload row is what the sweep reads: bytes at `location` belong to nobody until `attach`.
+    """
+    bounds: list[int] = []
+    before = session.execute(
+        select(instances.c.size)
+        .join(objects, objects.c.instance_id == instances.c.id)
+        .where(in_version(bucket.concept_id, bucket.version), objects.c.key == (key or ""))
+    ).scalar()
+    if settings.quota_record_bytes or settings.quota_record_files:
+        count, used = measure(session, bucket.concept_id, bucket.version)
+        pending = session.execute(
+            select(func.count(), func.coalesce(func.sum(uploads.c.reserved), 0)).where(
+                uploads.c.concept_id == bucket.concept_id
+            )
+        ).one()
+        if (
+            settings.quota_record_files
+            and before is None
+            and count + pending[0] >= settings.quota_record_files
+        ):
+            raise TooLarge(
+                "Uploading selected files will result in exceeding the max amount per record: "
+                f"{settings.quota_record_files} files. Pack several files into one archive."
+            )
+        if settings.quota_record_bytes:
+            bounds.append(settings.quota_record_bytes - used + (before or 0) - int(pending[1]))
+    if settings.quota_user_bytes:
+        mine = session.execute(
+            select(func.coalesce(func.sum(uploads.c.reserved), 0)).where(uploads.c.user_id == user_id)
+        ).scalar_one()
+        bounds.append(settings.quota_user_bytes - user_bytes(session, bucket.owner_id) - int(mine))
+    room = min(bounds) if bounds else None
+    if room is not None and (room < 0 or (size or 0) > room):
+        raise TooLarge(
+            f"File size limit exceeded. {max(room, 0):,} bytes are left here, the file has "
+            f"{size if size is not None else 'more'}{' bytes' if size is not None else ''}."
+        )
+    if free is not None:
+        left = free - settings.disk_reserve_bytes
+        if left < (size or 0):
+            raise StorageFull()
+        room = left if room is None else min(room, left)
+    moment = now()
+    session.execute(
+        insert(uploads).values(
+            location=location,
+            store=store,
+            concept_id=bucket.concept_id,
+            user_id=user_id,
+            reserved=size or 0,
+            started=moment,
+            heartbeat=moment,
+        )
+    )
+    return Room(location, room)
+
+
+def heartbeat(session: Session, location: str) -> None:
+    session.execute(update(uploads).where(uploads.c.location == location).values(heartbeat=now()))
+
+
+def release(session: Session, location: str) -> None:
+    """Forget an upload whose bytes are gone already."""
+    session.execute(delete(uploads).where(uploads.c.location == location))
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Bytes that lie in the store, whole and durable."""
+
+    store: str
+    location: str
+    size: int
+    md5: str
+    sha256: str
+    crc32: int
+
+
+def attach(session: Session, bucket: Bucket, key: str, stored: Stored, mimetype: str) -> FileView:
+    """Give stored bytes a name in the bucket; replaces a former file of that key. Deletes the upload row.
+
+    Equal bytes that are stored already are reused: ours then belong to nobody and are removed by a job.
+    Reuse happens only now, after all bytes came, so timing tells nothing about what the store holds.
+    """
+    taken = session.execute(delete(uploads).where(uploads.c.location == stored.location))
+    if taken.rowcount == 0:
+        # The sweep gave this upload up (no heartbeat): its bytes may be gone already.
+        raise Invalid.at("file", "The upload was given up after a long silence: send it again.")
+    moment = now()
+    equal = session.execute(
+        select(instances.c.id)
+        .where(instances.c.sha256 == stored.sha256, instances.c.size == stored.size)
+        .limit(1)
+        .with_for_update()
+    ).scalar()
+    if equal is not None:
+        instance_id = equal
+        remove_bytes_later(session, stored.store, stored.location, 0)
+    else:
+        instance_id = new_uuid()
+        session.execute(
+            insert(instances).values(
+                id=instance_id,
+                size=stored.size,
+                md5=stored.md5,
+                sha256=stored.sha256,
+                crc32=stored.crc32,
+                store=stored.store,
+                location=stored.location,
+                created=moment,
+            )
+        )
+    return _name(session, bucket, key, instance_id, mimetype)
+
+
+def _name(session: Session, bucket: Bucket, key: str, instance_id: str, mimetype: str) -> FileView:
+    """Put an object row for `key`, closing or removing the one that stood there."""
+    moment = now()
+    created = moment
+    former = _current(session, bucket, key)
+    if former is not None:
+        _close(session, bucket, [former])
+        if former.first_version == bucket.version:
+            created = former.created
+    row = {
+        "id": new_uuid(),
+        "concept_id": bucket.concept_id,
+        "key": key,
+        "key_fold": fold_key(key),
+        "instance_id": instance_id,
+        "first_version": bucket.version,
+        "last_version": None,
+        "version_id": new_uuid(),
+        "mimetype": mimetype,
+        "created": created,
+        "updated": moment,
+    }
+    session.execute(insert(objects), [row])
+    return find(session, bucket, key)
+
+
+def _current(session: Session, bucket: Bucket, key: str) -> AnyRow | None:
+    return session.execute(
+        select(objects).where(in_version(bucket.concept_id, bucket.version), objects.c.key == key)
+    ).first()
+
+
+def _close(session: Session, bucket: Bucket, rows: Sequence[AnyRow]) -> None:
+    """Take files out of this version: rows that began here go, rows carried over end one version before."""
+    born = [r.id for r in rows if r.first_version == bucket.version]
+    carried = [r.id for r in rows if r.first_version < bucket.version]
+    for part in _parts(born):
+        session.execute(delete(objects).where(objects.c.id.in_(part)))
+    for part in _parts(carried):
+        session.execute(update(objects).where(objects.c.id.in_(part)).values(last_version=bucket.version - 1))
+    if born:
+        queue.enqueue(session, "files.collect", "collect", {})
+
+
+def _parts(ids: Sequence[str], size: int = 500) -> Iterable[Sequence[str]]:
+    for start in range(0, len(ids), size):
+        yield ids[start : start + size]
+
+
+def delete_file(session: Session, bucket: Bucket, key: str) -> None:
+    """Take one file out of an open version. Raises NotFound."""
+    row = _current(session, bucket, key)
+    if row is None:
+        raise NotFound("Object does not exist.")
+    _close(session, bucket, [row])
+
+
+def rename(session: Session, bucket: Bucket, file_id: str, key: str) -> FileView:
+    """Give a file of an open version another key. Raises NotFound, Invalid (name, or taken)."""
+    row = session.execute(
+        select(objects).where(in_version(bucket.concept_id, bucket.version), objects.c.id == file_id)
+    ).first()
+    if row is None:
+        raise NotFound("File does not exist.")
+    if row.key == key:
+        return find(session, bucket, key)
+    check_name(session, bucket, key, replacing=row.key)
+    if _current(session, bucket, key) is not None:
+        raise Invalid.at("filename", f"File with key {key} already exists.")
+    if row.first_version == bucket.version:
+        session.execute(
+            update(objects)
+            .where(objects.c.id == file_id)
+            .values(key=key, key_fold=fold_key(key), updated=now())
+        )
+        return find(session, bucket, key)
+    _close(session, bucket, [row])
+    return _name(session, bucket, key, row.instance_id, row.mimetype)
+
+
+def undo_version(session: Session, concept_id: int, version: int) -> None:
+    """Discard a draft's files: what began in it goes, what it ended lives on."""
+    session.execute(
+        delete(objects).where(objects.c.concept_id == concept_id, objects.c.first_version == version)
+    )
+    session.execute(
+        update(objects)
+        .where(objects.c.concept_id == concept_id, objects.c.last_version == version - 1)
+        .values(last_version=None)
+    )
+    queue.enqueue(session, "files.collect", "collect", {})
+
+
+def remove_bytes_later(session: Session, store: str, location: str, delay: float) -> None:
+    queue.enqueue(session, "files.remove", location, {"store": store, "location": location}, delay=delay)
+
+
+def collect(session: Session, settings: Settings, limit: int = 500) -> int:
+    """Delete instances that no object names and enqueue the removal of their bytes. Returns how many."""
+    orphans = session.execute(
+        select(instances.c.id, instances.c.store, instances.c.location)
+        .where(~select(objects.c.id).where(objects.c.instance_id == instances.c.id).exists())
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    ).all()
+    for row in orphans:
+        session.execute(delete(instances).where(instances.c.id == row.id))
+        remove_bytes_later(session, row.store, row.location, settings.trash_days * 86400)
+    return len(orphans)
+
+
+def given_up(session: Session, settings: Settings) -> Sequence[AnyRow]:
+    """Upload rows without a heartbeat for longer than the setting: (store, location)."""
+    limit = now() - timedelta(hours=settings.upload_idle_hours)
+    return session.execute(
+        select(uploads.c.store, uploads.c.location).where(uploads.c.heartbeat < limit)
+    ).all()

@@ -1,0 +1,1 @@
+"""What every door shares: bytes in and out, forms, archives, limits, and errors as answers."""

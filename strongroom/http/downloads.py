@@ -1,0 +1,63 @@
+"""Bytes of published files, for the API's doors and the pages': look up, decide, stream."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from strongroom.errors import Forbidden, NotFound
+from strongroom.files import service as files
+from strongroom.files.views import FileView
+from strongroom.http.archive import archive_response
+from strongroom.http.deps import actor_of, context, has_credentials, in_loop_or_thread, in_thread
+from strongroom.http.transfer import file_response
+from strongroom.records import queries
+from strongroom.records.views import RecordView
+
+
+async def content_of(request: Request, record_id: int, key: str, *, attachment: bool) -> Response:
+    """One file of a published record. Raises NotFound, Gone, Forbidden."""
+    ctx = context(request)
+
+    def work() -> tuple[FileView, bool]:
+        with ctx.db.read() as session:
+            actor = actor_of(session, request)
+            bucket = queries.bucket(session, actor, record_id)
+            found = files.find(session, bucket, key)
+            return found, not has_credentials(request) and queries.files_are_public(session, record_id)
+
+    found, public = await in_loop_or_thread(request, work)
+    return file_response(
+        request,
+        found,
+        ctx.store,
+        attachment=attachment,
+        public=public,
+        pool=ctx.blocks,
+        accel_prefix=ctx.settings.accel_redirect,
+    )
+
+
+async def archive_of(request: Request, record_id: int) -> Response:
+    """All files of a published record as one zip. Raises NotFound, Gone, Forbidden."""
+    ctx = context(request)
+
+    def work() -> tuple[RecordView, bool]:
+        with ctx.db.read() as session:
+            view = queries.by_id(session, actor_of(session, request), record_id)
+            return view, not has_credentials(request) and queries.files_are_public(session, view.id)
+
+    view, public = await in_thread(request, work)
+    if view.files is None:
+        raise Forbidden()
+    if not view.files:
+        raise NotFound("This record has no files.")
+    return archive_response(
+        request,
+        view.files,
+        ctx.store,
+        filename=f"{view.id}.zip",
+        created=view.created,
+        public=public,
+        pool=ctx.blocks,
+    )

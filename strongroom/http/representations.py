@@ -1,0 +1,73 @@
+"""The representations of a published record, and which of them a client accepts (api-legacy.md 8.1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+import orjson
+
+from strongroom.http import shapes
+from strongroom.metadata.exports import FORMATS, ExportRecord
+from strongroom.records.views import RecordView
+from strongroom.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Representation:
+    """One way to show a record. `name` is that of the export format."""
+
+    name: str
+    media_type: str
+    extension: str
+    accepts: tuple[str, ...]
+
+    @property
+    def needs_versions(self) -> bool:
+        return self.name in ("json-ld", "datacite-json")
+
+
+_EXTRA = {"json": ("application/vnd.zenodo.v1+json",)}
+
+REPRESENTATIONS = {
+    f.name: Representation(f.name, f.media_type, f.extension, (f.media_type, *_EXTRA.get(f.name, ())))
+    for f in FORMATS.values()
+}
+MEDIA_TYPES = [t for r in REPRESENTATIONS.values() for t in r.accepts]
+_BY_TYPE = {t: r for r in REPRESENTATIONS.values() for t in r.accepts}
+_DEFAULT = REPRESENTATIONS["json"]
+
+
+def negotiate(accept: str | None) -> Representation | None:
+    """The best representation for an Accept header, JSON for none; None when none is accepted (406)."""
+    if not accept or accept == "*/*" or accept == "application/json":
+        return _DEFAULT
+    best: tuple[float, int, Representation] | None = None
+    for position, part in enumerate(accept.split(",")):
+        media, *params = (p.strip() for p in part.split(";"))
+        quality = 1.0
+        for p in params:
+            if p.startswith("q="):
+                try:
+                    quality = float(p[2:])
+                except ValueError:
+                    quality = 0.0
+        found = _BY_TYPE.get(media.lower())
+        if found is None and media in ("*/*", "application/*"):
+            # A type that is named wins over a wildcard, whatever its q.
+            found, quality = _DEFAULT, quality * 0.001
+        if found is None or quality <= 0:
+            continue
+        candidate = (quality, -position, found)
+        if best is None or candidate[:2] > best[:2]:
+            best = candidate
+    return best[2] if best else None
+
+
+def render(representation: Representation, view: RecordView, settings: Settings, today: date) -> bytes:
+    """The bytes of one record in one representation."""
+    if representation.name == "json":
+        return orjson.dumps(shapes.record(view, settings, today))
+    function = FORMATS[representation.name].function
+    assert function is not None
+    return function(ExportRecord.of(view, settings))

@@ -1,0 +1,1 @@
+"""Depositions' heart: drafts, records (one published version each) and their concept."""

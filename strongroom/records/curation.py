@@ -1,0 +1,111 @@
+"""Verbs of those who look after a repository: withdraw a record, hand a concept to another owner."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from sqlalchemy import delete, func, select, update
+
+from strongroom import changes, pids
+from strongroom.access import Actor
+from strongroom.accounts.models import users
+from strongroom.db import Session
+from strongroom.errors import Forbidden, Gone, NotFound
+from strongroom.ids import iso, now
+from strongroom.jobs import queue
+from strongroom.metadata.exports import ExportRecord
+from strongroom.metadata.exports.citation import apa
+from strongroom.records import queries
+from strongroom.records.models import concepts, drafts, records
+from strongroom.settings import Settings
+
+
+def withdraw(
+    session: Session, settings: Settings, actor: Actor, record_id: int, reason: str, note: str = ""
+) -> None:
+    """Take one version away and leave a tombstone: page and DOI stay, files and metadata are not shown.
+
+    The bytes are kept. Raises Forbidden unless an administrator asks, NotFound, Gone.
+    """
+    if not actor.is_admin:
+        raise Forbidden("Only an administrator can withdraw a record.")
+    row = session.execute(select(records).where(records.c.id == record_id).with_for_update()).first()
+    if row is None:
+        raise NotFound(f"There is no published record {record_id}.")
+    if row.withdrawn is not None:
+        raise Gone()
+    moment = now()
+    view = queries.by_id(session, actor, record_id, with_files=False)
+    said = view.data.metadata
+    # What a citation says anyway stays; everything else is no longer shown.
+    tombstone: dict[str, Any] = {
+        "removed_by": {"user": str(actor.user_id) if actor.user_id else "system"},
+        "removal_date": iso(moment),
+        "removal_reason": {"id": reason},
+        "note": note,
+        "citation_text": apa(ExportRecord.of(view, settings), withdrawn=True).text,
+        "is_visible": True,
+        "title": said.title,
+        "resource_type": said.resource_type,
+        "version": said.version,
+        "published": said.publication_date,
+        "file_count": row.file_count,
+        "total_bytes": row.total_bytes,
+    }
+    session.execute(
+        update(records)
+        .where(records.c.id == record_id)
+        .values(withdrawn=moment, tombstone=orjson.dumps(tombstone).decode(), updated=moment)
+    )
+    session.execute(delete(drafts).where(drafts.c.id == record_id))
+    latest = session.execute(
+        select(func.max(records.c.version)).where(
+            records.c.concept_id == row.concept_id, records.c.withdrawn.is_(None)
+        )
+    ).scalar()
+    latest_id = session.execute(
+        select(records.c.id).where(records.c.concept_id == row.concept_id, records.c.version == latest)
+    ).scalar()
+    session.execute(
+        update(concepts)
+        .where(concepts.c.id == row.concept_id)
+        .values(latest_id=latest_id, revision=concepts.c.revision + 1, updated=moment)
+    )
+    if row.doi and row.doi_state != "external":
+        pids.set_state(session, row.doi, "tombstone")
+        if settings.registrar != "local":
+            queue.enqueue(session, "doi.register", str(record_id), {"record_id": record_id})
+    queue.enqueue(session, "manifest.write", str(record_id), {"record_id": record_id})
+    changes.append(session, actor.label, "withdrawn", "record", record_id, {"reason": reason})
+    if latest_id is not None:
+        # Another version became the latest: its index document and manifest say so.
+        queue.enqueue(session, "manifest.write", str(latest_id), {"record_id": latest_id})
+        changes.append(session, actor.label, "became-latest", "record", int(latest_id))
+
+
+def transfer(session: Session, actor: Actor, concept_or_record_id: int, user_id: int) -> None:
+    """Hand all versions of a concept to another owner. Raises Forbidden, NotFound."""
+    if not actor.is_admin:
+        raise Forbidden("Only an administrator can hand a record to another owner.")
+    concept_id = session.execute(
+        select(concepts.c.id).where(
+            (concepts.c.id == concept_or_record_id)
+            | concepts.c.id.in_(select(records.c.concept_id).where(records.c.id == concept_or_record_id))
+        )
+    ).scalar()
+    if concept_id is None or session.execute(select(users.c.id).where(users.c.id == user_id)).first() is None:
+        raise NotFound()
+    session.execute(
+        update(concepts)
+        .where(concepts.c.id == concept_id)
+        .values(owner_id=user_id, revision=concepts.c.revision + 1, updated=now())
+    )
+    for table in (records, drafts):
+        session.execute(update(table).where(table.c.concept_id == concept_id).values(owner_id=user_id))
+    ids = session.execute(select(records.c.id).where(records.c.concept_id == concept_id)).scalars().all()
+    for record_id in ids:
+        queue.enqueue(session, "manifest.write", str(record_id), {"record_id": record_id})
+        changes.append(session, actor.label, "transferred", "record", int(record_id), {"to": user_id})
+    for draft_id in session.execute(select(drafts.c.id).where(drafts.c.concept_id == concept_id)).scalars():
+        changes.append(session, actor.label, "transferred", "draft", int(draft_id), {"to": user_id})

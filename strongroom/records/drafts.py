@@ -1,0 +1,388 @@
+"""Verbs of drafts: create, read, update, discard, edit a published record, begin the next version.
+
+A draft row has the id that its record has or will have. `published` drafts are edits: their files
+are locked. All other drafts are versions to come: one open at a time a concept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import orjson
+from sqlalchemy import Row, delete, exists, insert, select, union_all, update
+from sqlalchemy import literal as sql_literal
+
+from strongroom import changes
+from strongroom.access import Actor, require_owner, require_user
+from strongroom.db import AnyRow, Database, Session
+from strongroom.errors import Conflict, Forbidden, Invalid, Locked, NotFound, Stale
+from strongroom.files import service as files
+from strongroom.files.service import Bucket
+from strongroom.ids import now, today
+from strongroom.metadata import legacy
+from strongroom.metadata.model import RecordData
+from strongroom.records.models import concepts, drafts, records
+from strongroom.records.views import DraftView
+
+
+def create(session: Session, db: Database, actor: Actor, data: RecordData) -> int:
+    """Begin a deposit: a new concept with the draft of its first version. Returns the draft's id."""
+    user_id = require_user(actor)
+    draft_id = db.next_id(session)
+    concept_id = draft_id - 1
+    moment = now()
+    session.execute(
+        insert(concepts),
+        [
+            {
+                "id": concept_id,
+                "owner_id": user_id,
+                "latest_version": 0,
+                "next_draft_id": draft_id,
+                "revision": 0,
+                "created": moment,
+                "updated": moment,
+            }
+        ],
+    )
+    _insert(session, draft_id, concept_id, user_id, 1, data, moment)
+    changes.append(session, actor.label, "created", "draft", draft_id)
+    return draft_id
+
+
+def _insert(
+    session: Session,
+    draft_id: int,
+    concept_id: int,
+    owner_id: int,
+    version: int,
+    data: RecordData,
+    moment: datetime,
+    *,
+    published: bool = False,
+    file_order: str | None = None,
+) -> None:
+    session.execute(
+        insert(drafts),
+        [
+            {
+                "id": draft_id,
+                "concept_id": concept_id,
+                "owner_id": owner_id,
+                "version": version,
+                "published": published,
+                "data": data.to_json(),
+                "title": data.plain_title(),
+                "file_order": file_order,
+                "revision": 1,
+                "created": moment,
+                "updated": moment,
+            }
+        ],
+    )
+
+
+def lock(session: Session, actor: Actor, draft_id: int) -> AnyRow:
+    """The draft's row, locked until the transaction ends. Raises NotFound, Forbidden."""
+    row = session.execute(select(drafts).where(drafts.c.id == draft_id).with_for_update()).first()
+    if row is None:
+        # Others' records are Forbidden, not "not in edit": who may not write learns nothing of the state.
+        owner = session.execute(select(records.c.owner_id).where(records.c.id == draft_id)).scalar()
+        if owner is not None:
+            require_owner(actor, owner)
+        raise NotFound()
+    require_owner(actor, row.owner_id)
+    return row
+
+
+def update_data(
+    session: Session, actor: Actor, draft_id: int, data: RecordData, *, if_match: int | None = None
+) -> None:
+    """Replace all that is said about a draft. Raises NotFound, Forbidden, Stale, Invalid."""
+    row = lock(session, actor, draft_id)
+    if if_match is not None and if_match != row.revision:
+        raise Stale()
+    session.execute(
+        update(drafts)
+        .where(drafts.c.id == draft_id)
+        .values(data=data.to_json(), title=data.plain_title(), revision=row.revision + 1, updated=now())
+    )
+    changes.append(session, actor.label, "updated", "draft", draft_id)
+
+
+def discard(session: Session, actor: Actor, draft_id: int) -> bool:
+    """Give a draft up. An edit falls back to the published record (returns True); any other is gone for good."""
+    row = lock(session, actor, draft_id)
+    session.execute(delete(drafts).where(drafts.c.id == draft_id))
+    if not row.published:
+        files.undo_version(session, row.concept_id, row.version)
+        if row.version == 1:
+            session.execute(delete(concepts).where(concepts.c.id == row.concept_id))
+        else:
+            session.execute(
+                update(concepts).where(concepts.c.id == row.concept_id).values(next_draft_id=None)
+            )
+    changes.append(session, actor.label, "discarded", "draft", draft_id)
+    return bool(row.published)
+
+
+def edit(session: Session, actor: Actor, record_id: int) -> int:
+    """Open a published record's metadata for correction; an open edit is simply given back."""
+    open_draft = session.execute(select(drafts.c.owner_id).where(drafts.c.id == record_id)).first()
+    if open_draft is not None:
+        require_owner(actor, open_draft.owner_id)
+        return record_id
+    record = session.execute(select(records).where(records.c.id == record_id).with_for_update()).first()
+    if record is None:
+        raise NotFound()
+    require_owner(actor, record.owner_id)
+    if record.withdrawn is not None:
+        raise Forbidden("This record was withdrawn: it can't be edited.")
+    _insert(
+        session,
+        record_id,
+        record.concept_id,
+        record.owner_id,
+        record.version,
+        RecordData.from_json(record.data),
+        now(),
+        published=True,
+        file_order=record.file_order,
+    )
+    changes.append(session, actor.label, "edit-opened", "draft", record_id)
+    return record_id
+
+
+def new_version(session: Session, db: Database, actor: Actor, record_id: int) -> int:
+    """Begin the next version of a published record; files carry over by their spans, nothing is copied.
+
+    Any version of the concept may be named; the draft is built from the latest. A draft that is open
+    already is given back (api-legacy.md section 7, newversion twice).
+    """
+    record = session.execute(select(records).where(records.c.id == record_id)).first()
+    if record is None:
+        owner = session.execute(select(drafts.c.owner_id).where(drafts.c.id == record_id)).scalar()
+        if owner is not None:
+            require_owner(actor, owner)
+            raise NotFound("The persistent identifier is not registered. Publish this draft first.")
+        raise NotFound("The persistent identifier does not exist.")
+    require_owner(actor, record.owner_id)
+    concept = session.execute(
+        select(concepts).where(concepts.c.id == record.concept_id).with_for_update()
+    ).one()
+    if concept.next_draft_id is not None:
+        return int(concept.next_draft_id)
+    latest = session.execute(select(records).where(records.c.id == concept.latest_id)).first()
+    if latest is None:
+        raise Forbidden("All versions of this record were withdrawn: start a new deposit.")
+    if latest.doi_state == "external":
+        raise Forbidden(
+            "This record has a DOI of another repository, which names one version only: start a new deposit."
+        )
+    draft_id = db.next_id(session)
+    moment = now()
+    _insert(
+        session,
+        draft_id,
+        concept.id,
+        latest.owner_id,
+        concept.latest_version + 1,
+        legacy.new_version(RecordData.from_json(latest.data), today=today()),
+        moment,
+        file_order=latest.file_order,
+    )
+    session.execute(update(concepts).where(concepts.c.id == concept.id).values(next_draft_id=draft_id))
+    changes.append(session, actor.label, "created", "draft", draft_id)
+    return draft_id
+
+
+def view(session: Session, actor: Actor, draft_id: int) -> DraftView | None:
+    """The open draft of this id as its owner sees it; None when there is none. Raises Forbidden."""
+    row = session.execute(
+        select(drafts, concepts.c.doi.label("concept_doi"), concepts.c.latest_id, concepts.c.next_draft_id)
+        .join(concepts, concepts.c.id == drafts.c.concept_id)
+        .where(drafts.c.id == draft_id)
+    ).first()
+    if row is None:
+        return None
+    require_owner(actor, row.owner_id)
+    return _view(session, row)
+
+
+def _view(session: Session, row: Row[tuple[object, ...]] | AnyRow) -> DraftView:
+    doi = None
+    if row.published:
+        doi = session.execute(select(records.c.doi).where(records.c.id == row.id)).scalar()
+    data = RecordData.from_json(row.data)
+    return DraftView(
+        id=row.id,
+        concept_id=row.concept_id,
+        index=row.version,
+        revision=row.revision,
+        created=row.created,
+        updated=row.updated,
+        data=data,
+        owner_id=row.owner_id,
+        bucket=files.bucket_id(row.id),
+        files=files.list_files(session, bucket_of(row)),
+        published=row.published,
+        concept_doi=row.concept_doi,
+        doi=doi or data.doi,
+        latest_id=row.latest_id,
+        next_draft_id=row.next_draft_id,
+    )
+
+
+def bucket_of(row: AnyRow) -> Bucket:
+    return Bucket(row.id, row.concept_id, row.version, row.owner_id, not row.published, row.file_order)
+
+
+def open_bucket(session: Session, actor: Actor, draft_id: int) -> Bucket:
+    """The bucket of a draft whose files this actor may change. Raises NotFound, Forbidden, Locked.
+
+    A published record without an open draft is Locked too (DOC: 403; Zenodo's code says 404 for some
+    calls): its files never change.
+    """
+    row = session.execute(select(drafts).where(drafts.c.id == draft_id)).first()
+    if row is None:
+        owner = session.execute(select(records.c.owner_id).where(records.c.id == draft_id)).scalar()
+        if owner is None:
+            raise NotFound()
+        require_owner(actor, owner)
+        raise Locked(
+            "Bucket is locked for modifications. Files of a published version never change: "
+            "make a new version."
+        )
+    require_owner(actor, row.owner_id)
+    if row.published:
+        raise Locked()
+    return bucket_of(row)
+
+
+def still_open(session: Session, bucket: Bucket) -> Bucket:
+    """The bucket again, after bytes came, with its draft locked. Raises Conflict when it closed meanwhile."""
+    row = session.execute(
+        select(drafts).where(drafts.c.id == bucket.record_id, drafts.c.published.is_(False)).with_for_update()
+    ).first()
+    if row is None:
+        raise Conflict(
+            "The draft was published or discarded while the file was on its way. The file was not stored."
+        )
+    return bucket_of(row)
+
+
+def touch(session: Session, actor: Actor, draft_id: int, verb: str) -> None:
+    """A draft's files changed: bump its revision and say so in the log."""
+    session.execute(
+        update(drafts).where(drafts.c.id == draft_id).values(revision=drafts.c.revision + 1, updated=now())
+    )
+    changes.append(session, actor.label, verb, "draft", draft_id)
+
+
+def sort_files(session: Session, actor: Actor, draft_id: int, order: Sequence[str]) -> None:
+    """Set the order of a draft's files: every id once, the first is the default preview."""
+    bucket = open_bucket(session, actor, draft_id)
+    here = {f.id for f in files.list_files(session, bucket)}
+    if set(order) != here or len(order) != len(here):
+        raise Invalid.at("id", "Name each file of the deposition exactly once.")
+    session.execute(
+        update(drafts).where(drafts.c.id == draft_id).values(file_order=orjson.dumps(list(order)).decode())
+    )
+    touch(session, actor, draft_id, "files-sorted")
+
+
+def list_ids(
+    session: Session,
+    actor: Actor,
+    *,
+    status: str | None,
+    all_versions: bool,
+    oldest_first: bool,
+    by_updated: bool,
+    offset: int,
+    limit: int,
+) -> list[tuple[int, bool]]:
+    """The actor's depositions: (id, is a draft). A published record in edit shows as its draft.
+
+    Without `all_versions` each concept is there once: its next-version draft if one is open, else its
+    latest version. `status` is draft (not yet published) or published.
+    """
+    user_id = require_user(actor)
+    edits = exists().where(drafts.c.id == records.c.id)
+    open_ones = select(
+        drafts.c.id,
+        sql_literal(1).label("is_draft"),
+        drafts.c.created.label("at"),
+        drafts.c.updated.label("changed"),
+    ).where(drafts.c.owner_id == user_id)
+    done = select(
+        records.c.id,
+        sql_literal(0).label("is_draft"),
+        records.c.created.label("at"),
+        records.c.updated.label("changed"),
+    ).where(records.c.owner_id == user_id, ~edits, records.c.withdrawn.is_(None))
+    if status == "draft":
+        open_ones = open_ones.where(drafts.c.published.is_(False))
+    elif status == "published":
+        open_ones = open_ones.where(drafts.c.published.is_(True))
+    if not all_versions:
+        done = done.join(concepts, concepts.c.id == records.c.concept_id).where(
+            concepts.c.latest_id == records.c.id
+        )
+        if status != "published":
+            done = done.where(concepts.c.next_draft_id.is_(None))
+    both = (open_ones if status == "draft" else union_all(open_ones, done)).subquery()
+    column = both.c.changed if by_updated else both.c.id
+    order = (column.asc(), both.c.id.asc()) if oldest_first else (column.desc(), both.c.id.desc())
+    rows = session.execute(
+        select(both.c.id, both.c.is_draft).order_by(*order).offset(offset).limit(limit)
+    ).all()
+    return [(int(r.id), bool(r.is_draft)) for r in rows]
+
+
+def owned_among(session: Session, actor: Actor, ids: Sequence[int]) -> dict[int, bool]:
+    """Of these ids those that are depositions of this actor, each with whether it is an open draft."""
+    user_id = require_user(actor)
+    found = {
+        int(i): False
+        for i in session.execute(
+            select(records.c.id).where(
+                records.c.id.in_(ids), records.c.owner_id == user_id, records.c.withdrawn.is_(None)
+            )
+        ).scalars()
+    }
+    for i in session.execute(
+        select(drafts.c.id).where(drafts.c.id.in_(ids), drafts.c.owner_id == user_id)
+    ).scalars():
+        found[int(i)] = True
+    return found
+
+
+def view_bucket(session: Session, actor: Actor, draft_id: int) -> Bucket | None:
+    """The bucket of an open draft for its owner; None when there is no such draft. Raises Forbidden."""
+    row = session.execute(select(drafts).where(drafts.c.id == draft_id)).first()
+    if row is None:
+        return None
+    require_owner(actor, row.owner_id)
+    return bucket_of(row)
+
+
+def times(session: Session, some_id: int) -> tuple[datetime, datetime]:
+    """When a draft or record was made and last changed. Raises NotFound."""
+    for table in (drafts, records):
+        row = session.execute(select(table.c.created, table.c.updated).where(table.c.id == some_id)).first()
+        if row is not None:
+            return row.created, row.updated
+    raise NotFound()
+
+
+def open_ids(session: Session, actor: Actor, limit: int) -> list[int]:
+    """The actor's open drafts, last changed first."""
+    rows = session.execute(
+        select(drafts.c.id)
+        .where(drafts.c.owner_id == require_user(actor))
+        .order_by(drafts.c.updated.desc())
+        .limit(limit)
+    ).scalars()
+    return [int(i) for i in rows]

@@ -1,0 +1,251 @@
+"""Manifests: plain JSON beside the bytes, enough to make the database again.
+
+One file a published version, `manifests/<concept>/<record>-<stamp>.json`. The stamp is the concept's
+revision when it was written: a newer manifest has a larger one and a reader takes the largest, so an
+older manifest, written late, can never replace a newer. The list of files of a version never
+changes; above `INLINE` files it lies apart in `<record>-files.json`, written once: whole, or as the
+differences to the version before (whole at least every `FULL_EVERY` versions), so that publishing
+costs what changed.
+
+Manifests hold what nobody but the operator may read (restricted metadata, owners' addresses). They
+are named by no location in the database, so no door can serve them; store buckets are private.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import select
+
+from strongroom import pids
+from strongroom.accounts.models import users
+from strongroom.db import AnyRow, Session
+from strongroom.errors import NotFound
+from strongroom.files import service as files
+from strongroom.files.models import instances, objects
+from strongroom.files.service import Bucket
+from strongroom.ids import iso
+from strongroom.records.models import concepts, records, revisions
+from strongroom.storage.base import ObjectStore
+
+FORMAT = 1
+ROOT = "manifests/"
+INLINE = 200
+FULL_EVERY = 20
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What is to be written for one version. `files` is None when the list is written already."""
+
+    location: str
+    body: dict[str, Any]
+    stamp: int
+    folder: str
+    record_id: int
+
+
+def read(session: Session, record_id: int) -> Manifest | None:
+    """The state of now of one version as a manifest; None when there is no such record (any more)."""
+    row = session.execute(select(records).where(records.c.id == record_id)).first()
+    if row is None:
+        return None
+    concept = session.execute(select(concepts).where(concepts.c.id == row.concept_id)).one()
+    owner = session.execute(select(users).where(users.c.id == concept.owner_id)).one()
+    body: dict[str, Any] = {
+        "format": FORMAT,
+        "stamp": concept.revision,
+        "concept": {
+            "id": concept.id,
+            "doi": concept.doi,
+            "doi_state": _doi_state(session, "concept", concept.id),
+            "latest_id": concept.latest_id,
+            "latest_version": concept.latest_version,
+            "revision": concept.revision,
+            "created": iso(concept.created),
+            "updated": iso(concept.updated),
+            "owner": {
+                "id": owner.id,
+                "email": owner.email,
+                "name": owner.name,
+                "orcid": owner.orcid,
+                "is_admin": owner.is_admin,
+                "created": iso(owner.created),
+            },
+        },
+        "record": {
+            "id": row.id,
+            "version": row.version,
+            "doi": row.doi,
+            "doi_state": row.doi_state,
+            "pid_state": _doi_state(session, "record", row.id),
+            "access": {
+                "record": row.record_access,
+                "files": row.files_access,
+                "embargo_until": row.embargo_until,
+            },
+            "file_order": orjson.loads(row.file_order) if row.file_order else None,
+            "file_count": row.file_count,
+            "total_bytes": row.total_bytes,
+            "revision": row.revision,
+            "created": iso(row.created),
+            "updated": iso(row.updated),
+            "withdrawn": iso(row.withdrawn) if row.withdrawn else None,
+            "tombstone": orjson.loads(row.tombstone) if row.tombstone else None,
+        },
+        "revisions": [
+            {"revision": r.revision, "at": iso(r.at), "actor": r.actor, "data": orjson.loads(r.data)}
+            for r in session.execute(
+                select(revisions).where(revisions.c.record_id == record_id).order_by(revisions.c.revision)
+            )
+        ],
+    }
+    folder = f"{ROOT}{concept.id}/"
+    if row.file_count <= INLINE:
+        body["files"] = [_file(f) for f in _rows(session, row)]
+    return Manifest(
+        f"{folder}{record_id}-{concept.revision:010d}.json", body, concept.revision, folder, record_id
+    )
+
+
+def _doi_state(session: Session, kind: str, subject_id: int) -> str | None:
+    row = pids.of(session, kind, subject_id)
+    return row.state if row is not None else None
+
+
+def write(store: ObjectStore, manifest: Manifest) -> None:
+    """Write one manifest, then remove the older ones of the same version."""
+    store.put(manifest.location, _dump(manifest.body))
+    own = f"{manifest.folder}{manifest.record_id}-"
+    for entry in store.list(manifest.folder):
+        stamp = stamp_of(entry.location)
+        if entry.location.startswith(own) and stamp is not None and stamp < manifest.stamp:
+            store.delete(entry.location)
+
+
+def write_files(session: Session, store: ObjectStore, manifest: Manifest) -> None:
+    """Write the list of a large version's files, once. Reads the rows within `session`."""
+    location = f"{manifest.folder}{manifest.record_id}-files.json"
+    try:
+        store.get(location)
+        return
+    except NotFound:
+        pass
+    row = session.execute(select(records).where(records.c.id == manifest.record_id)).one()
+    before = session.execute(
+        select(records.c.id).where(
+            records.c.concept_id == row.concept_id, records.c.version == row.version - 1
+        )
+    ).scalar()
+    if before is None or row.version % FULL_EVERY == 1:
+        body: dict[str, Any] = {"format": FORMAT, "files": [_file(f) for f in _rows(session, row)]}
+    else:
+        added = _rows(session, row, objects.c.first_version == row.version)
+        gone = session.execute(
+            select(objects.c.id).where(
+                objects.c.concept_id == row.concept_id, objects.c.last_version == row.version - 1
+            )
+        ).scalars()
+        body = {
+            "format": FORMAT,
+            "predecessor": before,
+            "added": [_file(f) for f in added],
+            "removed": list(gone),
+        }
+    store.put(location, _dump(body))
+
+
+def _rows(session: Session, record: AnyRow, *more: Any) -> Iterator[AnyRow]:
+    bucket = Bucket(record.id, record.concept_id, record.version, record.owner_id, False)
+    yield from session.execute(
+        select(
+            objects.c.id, objects.c.version_id, objects.c.key, objects.c.mimetype, objects.c.created,
+            objects.c.updated, instances.c.id.label("instance_id"), instances.c.size, instances.c.md5,
+            instances.c.sha256, instances.c.crc32, instances.c.store, instances.c.location,
+            instances.c.created.label("stored"),
+        )
+        .join(instances, instances.c.id == objects.c.instance_id)
+        .where(files.in_version(bucket.concept_id, bucket.version), *more)
+        .order_by(objects.c.key)
+    )  # fmt: skip
+
+
+def _file(row: AnyRow) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "version_id": row.version_id,
+        "key": row.key,
+        "mimetype": row.mimetype,
+        "created": iso(row.created),
+        "updated": iso(row.updated),
+        "instance": row.instance_id,
+        "size": row.size,
+        "md5": row.md5,
+        "sha256": row.sha256,
+        "crc32": row.crc32,
+        "store": row.store,
+        "location": row.location,
+        "stored": iso(row.stored),
+    }
+
+
+def _dump(body: dict[str, Any]) -> bytes:
+    return orjson.dumps(body, option=orjson.OPT_INDENT_2)
+
+
+def stamp_of(location: str) -> int | None:
+    """The stamp in a manifest's name; None for lists of files and anything else."""
+    tail = location.rsplit("/", 1)[-1].removesuffix(".json").partition("-")[2]
+    return int(tail) if tail.isdigit() else None
+
+
+def newest_of_each(locations: Iterable[str]) -> dict[tuple[int, int], str]:
+    """Of all manifest locations the newest of each (concept, record)."""
+    found: dict[tuple[int, int], tuple[int, str]] = {}
+    for location in locations:
+        stamp = stamp_of(location)
+        if stamp is None:
+            continue
+        _, concept, name = location.rsplit("/", 2)
+        key = (int(concept), int(name.partition("-")[0]))
+        if key not in found or found[key][0] < stamp:
+            found[key] = (stamp, location)
+    return {key: location for key, (_, location) in found.items()}
+
+
+def files_of(store: ObjectStore, body: dict[str, Any]) -> list[dict[str, Any]]:
+    """All files of the version a manifest is about, following predecessors where only differences are kept."""
+    if "files" in body:
+        return list(body["files"])
+    folder = f"{ROOT}{body['concept']['id']}/"
+    chain: list[dict[str, Any]] = []
+    record_id = body["record"]["id"]
+    while True:
+        try:
+            listed = orjson.loads(store.get(f"{folder}{record_id}-files.json"))
+        except NotFound:
+            # The predecessor was small: its list stands in its own manifest.
+            names = newest_of_each(e.location for e in store.list(folder))
+            concept_id = body["concept"]["id"]
+            if (concept_id, record_id) not in names:
+                raise
+            listed = orjson.loads(store.get(names[concept_id, record_id]))
+        if "files" in listed:
+            found = {f["id"]: f for f in listed["files"]}
+            break
+        chain.append(listed)
+        record_id = listed["predecessor"]
+    for step in reversed(chain):
+        for gone in step["removed"]:
+            found.pop(gone, None)
+        for added in step["added"]:
+            found[added["id"]] = added
+    return sorted(found.values(), key=lambda f: f["key"].encode())
+
+
+def moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None

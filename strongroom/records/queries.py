@@ -1,0 +1,268 @@
+"""Questions about published records, named by what they answer. Visibility is part of each statement."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import orjson
+from sqlalchemy import Select, func, select
+
+from strongroom import changes, pids
+from strongroom.access import Actor, may_edit, may_read_files, may_read_record, require_user, visible
+from strongroom.db import AnyRow, Session
+from strongroom.errors import Forbidden, Gone, NotFound
+from strongroom.files import service as files
+from strongroom.files.service import Bucket
+from strongroom.ids import today
+from strongroom.metadata.model import AccessStatus, RecordData
+from strongroom.records.models import concepts, drafts, records
+from strongroom.records.views import FileView, RecordView, VersionView
+
+UNKNOWN = "The persistent identifier does not exist."
+UNREGISTERED = "The persistent identifier is not registered."
+
+_RECORD: Select[Any] = select(
+    records,
+    concepts.c.latest_id,
+    concepts.c.doi.label("concept_doi"),
+    concepts.c.revision.label("concept_revision"),
+    concepts.c.next_draft_id,
+).join(concepts, concepts.c.id == records.c.concept_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What an answer about a record depends on besides the reader: the key of caches and ETags."""
+
+    id: int
+    revision: int
+    concept_revision: int
+    status: AccessStatus
+
+    def etag(self, *more: object) -> str:
+        return (
+            '"'
+            + "-".join(str(p) for p in (self.id, self.revision, self.concept_revision, self.status, *more))
+            + '"'
+        )
+
+
+def _status(row: AnyRow, day: date) -> AccessStatus:
+    if row.embargo_until and day.isoformat() < row.embargo_until:
+        return "embargoed"
+    if not may_read_files(_NOBODY, -1, row.record_access, row.files_access, row.embargo_until, day):
+        return "restricted"
+    return "open" if row.file_count else "metadata-only"
+
+
+_NOBODY = Actor()
+
+
+def _row(session: Session, actor: Actor, record_id: int) -> AnyRow:
+    """The record's row. Raises NotFound (unknown, or a draft's id), Gone, Forbidden (restricted record)."""
+    row = session.execute(_RECORD.where(records.c.id == record_id)).first()
+    if row is None:
+        draft = session.execute(select(drafts.c.id).where(drafts.c.id == record_id)).first()
+        concept = session.execute(select(concepts.c.id).where(concepts.c.id == record_id)).first()
+        raise NotFound(UNKNOWN if draft is None and concept is None else UNREGISTERED)
+    if row.withdrawn is not None:
+        raise Gone(tombstone=_tombstone(row))
+    if not may_read_record(actor, row.owner_id, row.record_access):
+        raise Forbidden()
+    return row
+
+
+def _tombstone(row: AnyRow) -> dict[str, Any]:
+    """What stays: the reason, and facts that a citation of the record holds anyway."""
+    latest = {"latest_id": row.latest_id} if row.latest_id is not None else {}
+    return {"record_id": row.id, "doi": row.doi, **latest, **orjson.loads(row.tombstone)}
+
+
+def stamp(session: Session, actor: Actor, record_id: int) -> Stamp:
+    """The stamp of a record that the actor may read: one statement by primary key."""
+    row = _row(session, actor, record_id)
+    return Stamp(row.id, row.revision, row.concept_revision, _status(row, today()))
+
+
+def latest_of(session: Session, some_id: int) -> int | None:
+    """The latest version's id when `some_id` is a concept with a published version, else None."""
+    found = session.execute(select(concepts.c.latest_id).where(concepts.c.id == some_id)).scalar()
+    return int(found) if found is not None else None
+
+
+def latest_version(session: Session, actor: Actor, record_id: int) -> int:
+    """The newest version of the concept that this record (or concept) id belongs to. Raises NotFound, Gone."""
+    direct = latest_of(session, record_id)
+    if direct is not None:
+        return direct
+    row = session.execute(_RECORD.where(records.c.id == record_id)).first()
+    if row is None or (row.latest_id is None and row.withdrawn is None):
+        _row(session, actor, record_id)
+        raise NotFound(UNKNOWN)
+    if row.latest_id is None:
+        raise Gone(tombstone=_tombstone(row))
+    return int(row.latest_id)
+
+
+def by_id(
+    session: Session, actor: Actor, record_id: int, *, with_files: bool = True, with_versions: bool = False
+) -> RecordView:
+    """One record as this actor may see it. Raises NotFound, Gone, Forbidden."""
+    return _view(session, actor, _row(session, actor, record_id), with_files, with_versions)
+
+
+def by_ids(
+    session: Session, actor: Actor, ids: Sequence[int], *, with_files: bool = False
+) -> list[RecordView]:
+    """These records in this order, less those the actor may not see: the index never decides alone."""
+    if not ids:
+        return []
+    rows = session.execute(_RECORD.where(records.c.id.in_(ids), visible(actor, records))).all()
+    found = {r.id: r for r in rows}
+    listed = {}
+    if with_files:
+        day = today()
+        readable = [r for r in rows if _files_readable(actor, r, day)]
+        listed = files.list_files_of(session, [_bucket(r) for r in readable])
+    views = []
+    for i in ids:
+        if i in found:
+            row = found[i]
+            views.append(_build(actor, row, listed.get(row.id, []) if with_files else None, []))
+    return views
+
+
+def newest(session: Session, actor: Actor, limit: int) -> list[RecordView]:
+    """The newest latest versions, newest first."""
+    ids = session.execute(
+        select(records.c.id)
+        .join(concepts, concepts.c.latest_id == records.c.id)
+        .where(visible(actor, records))
+        .order_by(records.c.created.desc(), records.c.id.desc())
+        .limit(limit)
+    ).scalars()
+    return by_ids(session, actor, [int(i) for i in ids])
+
+
+def newest_stamp(session: Session) -> int:
+    """What the front page depends on, besides the date: the newest change. One look at a primary key."""
+    return changes.newest(session)
+
+
+def owned(session: Session, actor: Actor, offset: int, limit: int) -> tuple[int, list[int]]:
+    """(how many, one page of ids) of the latest versions this actor owns, newest first."""
+    mine = (
+        select(records.c.id)
+        .join(concepts, concepts.c.latest_id == records.c.id)
+        .where(records.c.owner_id == require_user(actor), records.c.withdrawn.is_(None))
+    )
+    total = session.execute(select(func.count()).select_from(mine.subquery())).scalar_one()
+    ids = session.execute(mine.order_by(records.c.id.desc()).offset(offset).limit(limit)).scalars()
+    return int(total), [int(i) for i in ids]
+
+
+def count_public(session: Session) -> int:
+    """Number of concepts with a version anybody may see."""
+    return int(
+        session.execute(
+            select(func.count())
+            .select_from(concepts)
+            .join(records, records.c.id == concepts.c.latest_id)
+            .where(visible(_NOBODY, records))
+        ).scalar_one()
+    )
+
+
+def versions(session: Session, actor: Actor, concept_id: int, latest_id: int | None) -> list[VersionView]:
+    """The versions of a concept that the actor may see, newest first."""
+    rows = session.execute(
+        select(records.c.id, records.c.version, records.c.data, records.c.doi, records.c.created)
+        .where(records.c.concept_id == concept_id, visible(actor, records))
+        .order_by(records.c.version.desc())
+    ).all()
+    found = []
+    for row in rows:
+        said = RecordData.from_json(row.data).metadata
+        found.append(
+            VersionView(
+                row.id,
+                row.version,
+                said.version,
+                said.publication_date,
+                row.doi,
+                row.id == latest_id,
+                row.created,
+            )
+        )
+    return found
+
+
+def bucket(session: Session, actor: Actor, record_id: int) -> Bucket:
+    """The bucket of a published record whose files the actor may read today. Raises NotFound, Gone, Forbidden."""
+    row = _row(session, actor, record_id)
+    if not _files_readable(actor, row, today()):
+        raise Forbidden()
+    return _bucket(row)
+
+
+def files_are_public(session: Session, record_id: int) -> bool:
+    """Whether anybody may read the files today: only then may caches on the way keep them."""
+    row = session.execute(_RECORD.where(records.c.id == record_id)).first()
+    return row is not None and row.withdrawn is None and _files_readable(_NOBODY, row, today())
+
+
+def target_of_doi(session: Session, doi: str) -> int | None:
+    """The record id that a DOI leads to; a concept's DOI leads to its latest version."""
+    row = pids.resolve(session, doi)
+    if row is None:
+        return None
+    if row.kind == "record":
+        return int(row.subject_id)
+    return latest_of(session, row.subject_id)
+
+
+def _bucket(row: AnyRow) -> Bucket:
+    return Bucket(row.id, row.concept_id, row.version, row.owner_id, False, row.file_order)
+
+
+def _files_readable(actor: Actor, row: AnyRow, day: date) -> bool:
+    return may_read_files(actor, row.owner_id, row.record_access, row.files_access, row.embargo_until, day)
+
+
+def _view(session: Session, actor: Actor, row: AnyRow, with_files: bool, with_versions: bool) -> RecordView:
+    listed: list[FileView] | None = None
+    if with_files and _files_readable(actor, row, today()):
+        listed = files.list_files(session, _bucket(row))
+    known = versions(session, actor, row.concept_id, row.latest_id) if with_versions else []
+    return _build(actor, row, listed, known)
+
+
+def _build(actor: Actor, row: AnyRow, listed: list[FileView] | None, known: list[VersionView]) -> RecordView:
+    day = today()
+    return RecordView(
+        id=row.id,
+        concept_id=row.concept_id,
+        index=row.version,
+        latest_id=row.latest_id or row.id,
+        revision=row.revision,
+        created=row.created,
+        updated=row.updated,
+        data=RecordData.from_json(row.data),
+        doi=row.doi,
+        concept_doi=row.concept_doi,
+        doi_state=row.doi_state,
+        owner_id=row.owner_id,
+        bucket=files.bucket_id(row.id),
+        status=_status(row, day),
+        files=listed,
+        file_count=row.file_count,
+        total_bytes=row.total_bytes,
+        versions=known,
+        may_edit=may_edit(actor, row.owner_id),
+        today=day,
+        next_draft_id=row.next_draft_id if may_edit(actor, row.owner_id) else None,
+        sorted_files=row.file_order is not None,
+    )

@@ -1,0 +1,144 @@
+"""Work of records and files that is done after the answer: DOIs, manifests, sweeps.
+
+A task gets ids and reads the state of now, so that it may come late, twice or out of order.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from sqlalchemy import select, update
+
+from strongroom import pids
+from strongroom.access import SYSTEM
+from strongroom.context import Context
+from strongroom.files import service as files
+from strongroom.ids import today
+from strongroom.jobs import Failed, every, queue, task
+from strongroom.metadata.exports import ExportRecord, datacite
+from strongroom.records import manifest, publish, queries
+from strongroom.records.models import concepts, records
+from strongroom.registrars import Rejected
+
+log = logging.getLogger(__name__)
+
+
+@task("manifest.write", max_attempts=1000)
+def write_manifest(ctx: Context, args: dict[str, Any]) -> None:
+    """Write the manifest of one version as it is now. Tried until the store takes it."""
+    with ctx.db.read() as session:
+        found = manifest.read(session, args["record_id"])
+        if found is None:
+            return
+        if "files" not in found.body:
+            manifest.write_files(session, ctx.store, found)
+    manifest.write(ctx.store, found)
+
+
+@task("doi.register", max_attempts=50, remote=True)
+def register_doi(ctx: Context, args: dict[str, Any]) -> None:
+    """Tell the registrar what a version's DOI, and its concept's, name now. Idempotent PUTs."""
+    record_id = args["record_id"]
+    with ctx.db.read() as session:
+        row = session.execute(select(records).where(records.c.id == record_id)).first()
+        if row is None or row.doi is None or row.doi_state == "external":
+            return
+        concept = session.execute(select(concepts).where(concepts.c.id == row.concept_id)).one()
+    states: dict[str, tuple[str, str | None]] = {}
+    try:
+        if row.withdrawn is not None:
+            ctx.registrar.hide(row.doi)
+            states[row.doi] = ("tombstone", None)
+        else:
+            url = _url(ctx, row.id)
+            ctx.registrar.register(row.doi, url, _payload(ctx, row.id))
+            states[row.doi] = ("registered" if ctx.registrar.registers else "local", None)
+        if concept.doi and concept.latest_id is not None:
+            url = _url(ctx, concept.id)
+            ctx.registrar.register(concept.doi, url, _payload(ctx, concept.latest_id, True))
+            states[concept.doi] = ("registered" if ctx.registrar.registers else "local", None)
+        elif concept.doi:
+            ctx.registrar.hide(concept.doi)
+            states[concept.doi] = ("tombstone", None)
+    except Rejected as refusal:
+        failed = row.doi if row.doi not in states else concept.doi
+        states[failed] = ("failed", str(refusal))
+        _note(ctx, row, states)
+        raise Failed(str(refusal)) from refusal
+    _note(ctx, row, states)
+
+
+def _note(ctx: Context, row: Any, states: dict[str, tuple[str, str | None]]) -> None:
+    """Write down how far each DOI is; says so in the manifest when something changed."""
+    with ctx.db.begin() as session:
+        changed = False
+        for doi, (state, error) in states.items():
+            before = pids.resolve(session, doi)
+            if before is not None and (before.state, before.error) != (state, error):
+                pids.set_state(session, doi, state, error)
+                changed = True
+        reached = states.get(row.doi, (None, None))[0]
+        if reached in ("registered", "local", "failed") and reached != row.doi_state:
+            session.execute(update(records).where(records.c.id == row.id).values(doi_state=reached))
+            changed = True
+        if changed:
+            session.execute(
+                update(concepts)
+                .where(concepts.c.id == row.concept_id)
+                .values(revision=concepts.c.revision + 1)
+            )
+            queue.enqueue(session, "manifest.write", str(row.id), {"record_id": row.id})
+
+
+def _url(ctx: Context, some_id: int) -> str:
+    return f"{ctx.settings.base_url}/records/{some_id}"
+
+
+def _payload(ctx: Context, record_id: int, of_concept: bool = False) -> dict[str, Any]:
+    with ctx.db.read() as session:
+        view = queries.by_id(session, SYSTEM, record_id, with_files=False, with_versions=True)
+    record = ExportRecord.of(view, ctx.settings)
+    return datacite.concept_payload(record) if of_concept else datacite.payload(record)
+
+
+@task("files.remove", max_attempts=1000)
+def remove_bytes(ctx: Context, args: dict[str, Any]) -> None:
+    """Remove bytes that nothing names any more; an instance that names them after all keeps them."""
+    from strongroom.files.models import instances
+
+    with ctx.db.read() as session:
+        named = session.execute(
+            select(instances.c.id).where(instances.c.location == args["location"])
+        ).first()
+    if named is None:
+        ctx.store.delete(args["location"])
+
+
+@task("files.collect")
+def collect(ctx: Context, args: dict[str, Any]) -> None:
+    """Part instances that no object names from the database; their bytes go later (trash_days)."""
+    while True:
+        with ctx.db.begin() as session:
+            if files.collect(session, ctx.settings) < 500:
+                return
+
+
+@every("files.sweep", 300)
+def sweep(ctx: Context, args: dict[str, Any]) -> None:
+    """Remove what broken uploads left: rows without a heartbeat, and the bytes at their locations."""
+    with ctx.db.read() as session:
+        stale = files.given_up(session, ctx.settings)
+    for row in stale:
+        with ctx.db.begin() as session:
+            files.release(session, row.location)
+            files.remove_bytes_later(session, row.store, row.location, 0)
+
+
+@every("records.embargoes", 600)
+def embargoes(ctx: Context, args: dict[str, Any]) -> None:
+    """Spread the news of embargoes that ended."""
+    with ctx.db.begin() as session:
+        ended = publish.lift_embargoes(session, today())
+    if ended:
+        log.info("embargo ended for records %s", ended)

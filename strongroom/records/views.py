@@ -1,0 +1,81 @@
+"""What the doors get to show: plain values, already cut to what this reader may see.
+
+`records.queries` and `records.drafts` build them; api/ and web/ render them and decide nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+from strongroom.files.views import FileView as FileView
+from strongroom.metadata.model import AccessStatus, RecordData
+
+
+@dataclass(frozen=True, slots=True)
+class VersionView:
+    """One line of the list of versions."""
+
+    id: int
+    index: int  # 1 is the first
+    label: str | None  # metadata.version
+    publication_date: str | None
+    doi: str | None
+    is_latest: bool
+    created: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordView:
+    """One published version as this reader may see it. `files` is None where he may not list them."""
+
+    id: int
+    concept_id: int
+    index: int
+    latest_id: int
+    revision: int
+    created: datetime
+    updated: datetime
+    data: RecordData
+    doi: str | None
+    concept_doi: str | None
+    doi_state: str  # reserved (not registered yet), registered, failed, external, local
+    owner_id: int
+    bucket: str
+    status: AccessStatus
+    files: list[FileView] | None
+    file_count: int
+    total_bytes: int
+    versions: list[VersionView] = field(default_factory=list)
+    may_edit: bool = False
+    stats: dict[str, int] = field(default_factory=dict)
+    today: date | None = None
+    next_draft_id: int | None = None  # its concept's open next-version draft, shown to who may edit
+    sorted_files: bool = False  # the depositor chose the order; the first is the default preview
+
+    @property
+    def is_latest(self) -> bool:
+        return self.id == self.latest_id
+
+
+@dataclass(frozen=True, slots=True)
+class DraftView:
+    """An open draft (or edit) as its owner sees it."""
+
+    id: int
+    concept_id: int
+    index: int
+    revision: int
+    created: datetime
+    updated: datetime
+    data: RecordData
+    owner_id: int
+    bucket: str
+    files: list[FileView]
+    published: bool  # an edit of a published record, not a new version
+    concept_doi: str | None  # set once a first version is published
+    doi: str | None  # set when fixed already (external, or the published record's)
+    latest_id: int | None = None
+    next_draft_id: int | None = None  # on a published record: its concept's open next-version draft
+    warnings: list[Any] = field(default_factory=list)

@@ -1,0 +1,200 @@
+"""Every setting: name, type, default and one line of help. Nothing else reads the environment.
+
+Values come from the environment (`STRONGROOM_<NAME>`) or from a TOML file named by `STRONGROOM_CONFIG`;
+the environment wins. `docs/operators/settings.md` is generated from this class (`make docs`), and a
+test fails when it is out of date.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+GB = 10**9
+
+
+class Settings(BaseSettings):
+    """The settings of one repository; frozen once read."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="STRONGROOM_", frozen=True, extra="ignore", env_ignore_empty=True
+    )
+
+    # where things are
+    data_dir: Path = Field(
+        Path(".data"), description="Folder of everything embedded: database, files, index."
+    )
+    base_url: str = Field(
+        "http://127.0.0.1:8000",
+        description="Address under which users reach the site; every link starts with it.",
+    )
+    content_url: str = Field(
+        "", description="Second address for deposited bytes, on another host name (empty: the base URL)."
+    )
+    database_url: str = Field("", description="postgresql://… (empty: SQLite at <data_dir>/strongroom.db).")
+    storage_url: str = Field("", description="s3://bucket/prefix (empty: local files at <data_dir>/files).")
+    storage_endpoint: str = Field("", description="Address of the S3 service, when it is not AWS.")
+    storage_region: str = Field("us-east-1", description="Region of the S3 service.")
+    storage_access_key: str = Field("", description="S3 access key (empty: the machine's role).")
+    storage_secret_key: str = Field("", description="S3 secret key.", json_schema_extra={"secret": True})
+
+    # what the site is
+    site_name: str = Field(
+        "Strongroom", description="Name shown in pages, citations and as default publisher."
+    )
+    contact_email: str = Field("admin@localhost", description="Where users and harvesters write to.")
+    secret_key: str = Field(
+        "",
+        description="Signs forms and resumption tokens (empty: kept in <data_dir>/secret).",
+        json_schema_extra={"secret": True},
+    )
+
+    # identifiers
+    doi_prefix: str = Field(
+        "10.5072", description="DOI prefix; the default is the test prefix, whose DOIs nobody can register."
+    )
+    doi_name: str = Field("strongroom", description="A DOI reads <prefix>/<name>.<id>.")
+    registrar: Literal["local", "datacite"] = Field(
+        "local", description="Who registers DOIs; 'local' registers nothing and says so."
+    )
+    datacite_url: str = Field("https://api.datacite.org", description="DataCite REST API.")
+    datacite_username: str = Field("", description="DataCite repository account.")
+    datacite_password: str = Field("", description="Its password.", json_schema_extra={"secret": True})
+    doi_resolver: str = Field("https://doi.org", description="Prefix of DOI links.")
+
+    # limits
+    limits: Literal["none", "zenodo"] = Field(
+        "none", description="Profile of limits: 'zenodo' is 50 GB and 100 files a record."
+    )
+    quota_record_bytes: int = Field(0, ge=0, description="Bytes a record (0: no limit).")
+    quota_record_files: int = Field(0, ge=0, description="Files a record (0: no limit).")
+    quota_user_bytes: int = Field(0, ge=0, description="Bytes a user, over all records (0: no limit).")
+    disk_reserve_bytes: int = Field(1 * GB, ge=0, description="Free disk space that uploads leave untouched.")
+    trash_days: float = Field(
+        7,
+        ge=0,
+        description="Days that bytes nobody names any more are kept: longer than the time between two backups.",
+    )
+    upload_idle_hours: float = Field(
+        1, gt=0, description="An upload without a byte for so long is given up and swept."
+    )
+    request_body_max: int = Field(20_000_000, gt=0, description="Largest JSON body in bytes.")
+
+    # traffic
+    rate_limits: str = Field(
+        "on", description="'off', 'on' (600/min a guest address, 6,000/min a token, 60/min guest searches)."
+    )
+    trusted_proxies: str = Field(
+        "", description="Addresses (comma between) whose X-Forwarded-For is believed."
+    )
+    enforce_scopes: bool = Field(
+        True, description="Tokens need deposit:write and deposit:actions (Zenodo's code does not check)."
+    )
+    anonymous_status: Literal[401, 403] = Field(
+        401, description="Answer to requests without credentials at /api/deposit."
+    )
+    discard_status: Literal[201, 204] = Field(
+        201, description="Answer to actions/discard: 201 with the deposition, or 204."
+    )
+    accel_redirect: str = Field(
+        "",
+        description="Prefix of an internal nginx location over <data_dir>/files; downloads then go by X-Accel-Redirect.",
+    )
+    cache_bytes: int = Field(32_000_000, ge=0, description="Memory a process may use for rendered answers.")
+
+    # process
+    workers: int = Field(1, ge=1, description="Web processes of `strongroom serve`.")
+    threads: int = Field(
+        8, ge=2, description="Threads for requests that touch the database, and its connections."
+    )
+    hash_threads: int = Field(4, ge=1, description="Threads that hash and write uploads.")
+    job_threads: int = Field(
+        1, ge=0, description="Threads that work on jobs in each web process (0: only `strongroom worker`)."
+    )
+    sqlite_busy_seconds: float = Field(
+        30, gt=0, description="How long a write waits for another before it is 503."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged.")
+    header_timeout: float = Field(30, gt=0, description="Seconds a client has for the request's head.")
+    body_idle_timeout: float = Field(
+        120, gt=0, description="Seconds without a byte after which a body is given up."
+    )
+
+    @field_validator("base_url", "content_url", "storage_endpoint", "datacite_url", "doi_resolver")
+    @classmethod
+    def _no_trailing_slash(cls, value: str) -> str:
+        return value.rstrip("/")
+
+    @field_validator("data_dir")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _profile(cls, values: Any) -> Any:
+        """`limits=zenodo` fills what is not set on its own."""
+        if isinstance(values, dict) and values.get("limits") == "zenodo":
+            values.setdefault("quota_record_bytes", 50 * GB)
+            values.setdefault("quota_record_files", 100)
+        return values
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        sources: tuple[PydanticBaseSettingsSource, ...] = (init_settings, env_settings)
+        if config := os.environ.get("STRONGROOM_CONFIG"):
+            sources += (TomlConfigSettingsSource(settings_cls, toml_file=Path(config)),)
+        return sources
+
+    @property
+    def database(self) -> str:
+        """SQLAlchemy's URL of the database."""
+        if not self.database_url:
+            return f"sqlite:///{self.data_dir / 'strongroom.db'}"
+        scheme, _, rest = self.database_url.partition("://")
+        if scheme in ("postgres", "postgresql"):
+            return f"postgresql+psycopg://{rest}"
+        return self.database_url
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.database.startswith("sqlite")
+
+    @property
+    def files_dir(self) -> Path:
+        return self.data_dir / "files"
+
+    @property
+    def index_dir(self) -> Path:
+        return self.data_dir / "index"
+
+    @property
+    def origin(self) -> str:
+        """Scheme and host of the base URL, as browsers send it in `Origin`."""
+        parts = urlsplit(self.base_url)
+        return f"{parts.scheme}://{parts.netloc}"
+
+    @property
+    def is_https(self) -> bool:
+        return self.base_url.startswith("https://")
+
+    def doi(self, record_id: int) -> str:
+        """The DOI that the record (or concept) of this number has or would have."""
+        return f"{self.doi_prefix}/{self.doi_name}.{record_id}"

@@ -1,0 +1,1 @@
+"""The pages: landing page, search, front page; a door like any other."""

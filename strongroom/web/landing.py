@@ -1,0 +1,475 @@
+"""The landing page of a record: what the template shows, made ready, and the signposting header.
+
+Pure rendering: a `RecordView` is already cut to what this reader may see, and nothing is looked up here.
+The template gets plain values only, so that it stays a page and the sums are testable.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import quote_plus
+
+from markupsafe import Markup, escape
+
+from strongroom.ids import today as today_utc
+from strongroom.metadata.exports import FORMATS, ExportRecord, page_file_url, quoted, schemaorg, signposting
+from strongroom.metadata.exports.citation import STYLE, apa
+from strongroom.metadata.exports.links import identifier_url, licence, safe_url
+from strongroom.metadata.exports.names import natural
+from strongroom.metadata.exports.text import shorten
+from strongroom.metadata.html import plain
+from strongroom.metadata.model import Funding, Metadata, Person
+from strongroom.records.views import FileView, RecordView
+from strongroom.settings import Settings
+from strongroom.web import words
+from strongroom.web.render import Texts, Viewer, icon, render, texts
+
+FILES_A_PAGE: Final = 500
+JSON_LD_FILES: Final = 100  # downloads in the page's JSON-LD; the export has more
+VERSIONS_SHOWN: Final = 10
+PEOPLE_SHOWN: Final = 20
+CHECKSUMS_SHOWN: Final = 100
+_CITATION_TAGS: Final = 200  # authors in citation_* tags
+
+_ICONS: Final = {
+    "csv": "table", "tsv": "table", "xlsx": "table", "xls": "table", "ods": "table", "parquet": "table",
+    "json": "braces", "xml": "braces", "yaml": "braces", "yml": "braces", "toml": "braces", "cff": "braces",
+    "png": "image", "jpg": "image", "jpeg": "image", "gif": "image", "svg": "image", "tif": "image", "tiff": "image",
+    "webp": "image", "mp4": "video", "webm": "video", "mov": "video", "avi": "video", "mkv": "video",
+    "pdf": "pub", "txt": "pub", "md": "pub", "docx": "pub", "odt": "pub", "tex": "pub", "html": "pub",
+    "pptx": "slides", "odp": "slides", "py": "software", "r": "software", "ipynb": "software", "c": "software",
+    "cpp": "software", "java": "software", "js": "software", "jl": "software", "m": "software", "sh": "software",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class FileRow:
+    """One line of the file table: a file, or the folder that the next files lie in."""
+
+    key: str
+    name: str  # without its folder
+    icon: str
+    size: int | None
+    folder: bool = False
+    inside: bool = False
+    count: int | None = None  # files of a folder; None where only a part of the list is here
+    url: str = ""
+    md5: str = ""
+    sha256: str = ""
+
+
+def file_rows(files: Sequence[FileView], settings: Settings, record_id: int, whole: bool) -> list[FileRow]:
+    """The table of these files in their order, with a line before each folder's first.
+
+    `whole` says that `files` is all there is, so that counts and sizes of folders are true.
+    """
+    counts: dict[str, list[int]] = {}
+    if whole:
+        for f in files:
+            folder = f.key.rpartition("/")[0]
+            if folder:
+                sums = counts.setdefault(folder, [0, 0])
+                sums[0] += 1
+                sums[1] += f.size
+    # Files beside folders first, as file managers do; the sort is stable, so keys stay in order.
+    rows: list[FileRow] = []
+    last = ""
+    for f in sorted(files, key=lambda f: "/" in f.key):
+        folder, _, name = f.key.rpartition("/")
+        if folder and folder != last:
+            count, size = counts.get(folder, (None, None))
+            rows.append(FileRow(f"{folder}/", f"{folder}/", "folder-open", size, folder=True, count=count))
+        last = folder
+        kind = _ICONS.get(name.rpartition(".")[2].lower(), "file") if "." in name else "file"
+        url = page_file_url(settings, record_id, f.key)
+        rows.append(
+            FileRow(f.key, name, kind, f.size, inside=bool(folder), url=url, md5=f.md5, sha256=f.sha256)
+        )
+    return rows
+
+
+def file_lines(rows: Sequence[FileRow], t: Texts, download: bool = True) -> Markup:
+    """The table's body. Made here, not in the template: there may be 500 lines, and this takes a fifth of the time."""
+    says = str(escape(t.gettext("Download %(name)s"))).split("%(name)s")
+    down = icon("down")
+    lines = []
+    for f in rows:
+        plain_name = str(escape(f.name))
+        name = plain_name.replace("_", "_<wbr>")  # long names may break on a phone
+        size = "" if f.size is None else t.size(f.size)
+        if f.folder:
+            count = ""
+            if f.count:
+                number = t.ngettext("%(num)s file", "%(num)s files", f.count) % {"num": f.count}
+                count = f' <span class="faint xs nowrap">{number}</span>'
+            end = "<td></td>" if download else ""
+            lines.append(
+                f'<tr class="dir"><th scope="row" class="name"><div>{icon(f.icon)}<span>{name}{count}</span></div></th>'
+                f'<td class="r">{size}</td><td class="wide-only"></td>{end}</tr>'
+            )
+            continue
+        end = ""
+        if download:
+            url = escape(f.url)
+            label = plain_name.join(says)
+            name = f'<a href="{url}">{name}</a>'
+            end = f'<td class="acts"><a class="btn plain sm icon" href="{url}?download=1" aria-label="{label}">{down}</a></td>'
+        lines.append(
+            f'<tr{" class=in" if f.inside else ""}><th scope="row" class="name"><div>{icon(f.icon)}<span>{name}</span></div></th>'
+            f'<td class="r">{size}</td><td class="sum wide-only"><span class="mono" title="MD5 {f.md5}">'
+            f"{f.md5[:4]}…{f.md5[-4:]}</span></td>{end}</tr>"
+        )
+    return Markup("\n".join(lines))
+
+
+@dataclass(frozen=True, slots=True)
+class PersonLine:
+    name: str
+    search: str
+    links: tuple[tuple[str, str, str], ...]  # (scheme, identifier, address)
+    marks: tuple[int, ...]  # numbers of the affiliations below
+    role: str = ""
+    affiliations: str = ""
+
+
+def _people(people: Iterable[Person], field: str) -> tuple[list[PersonLine], list[str]]:
+    """Lines of people and the affiliations they share; one common affiliation needs no numbers."""
+    all_affiliations: dict[str, int] = {}
+    lines = []
+    for person in people:
+        marks = tuple(
+            all_affiliations.setdefault(a.name, len(all_affiliations) + 1)
+            for a in person.affiliations
+            if a.name
+        )
+        links = tuple(
+            (i.scheme or "", i.identifier, url)
+            for i in person.identifiers
+            if (url := identifier_url(i.scheme, i.identifier))
+        )
+        lines.append(PersonLine(natural(person), phrase_url(field, person.name), links, marks))
+    return lines, list(all_affiliations)
+
+
+_WORDS = re.compile(r"[A-Za-z0-9 ._-]*").fullmatch
+
+
+def phrase_url(field: str, value: str) -> str:
+    """The address of a search for a phrase in one field."""
+    if _WORDS(value):  # most are, and `quote_plus` takes 15 microseconds
+        return f"/search?q={field}%3A%22{value.replace(' ', '+')}%22"
+    value = value.replace("\\", "\\\\").replace('"', '\\"')
+    return search_url(f'{field}:"{value}"')
+
+
+def search_url(query: str, **parameters: str) -> str:
+    """The address of a search in our own page."""
+    return "&".join(
+        [f"/search?q={quote_plus(query)}", *(f"{k}={quote_plus(v)}" for k, v in parameters.items())]
+    )
+
+
+_URL = re.compile(r"https?://[^\s<>\"']+[^\s<>\"'.,;:!?)\]]")
+
+
+def description_html(html: str | None) -> Markup:
+    """The description as HTML. It was cleaned when it came in; one that is plain text gets paragraphs and links."""
+    if not html:
+        return Markup("")
+    if "<" in html:
+        return Markup(html if html.lstrip().startswith("<") else f"<p>{html}</p>")
+    linked = _URL.sub(lambda m: f'<a href="{m.group()}">{m.group()}</a>', html.replace('"', "&#34;"))
+    return Markup("".join(f"<p>{part}</p>" for part in linked.split("\n\n") if part.strip()))
+
+
+def _rights(metadata: Metadata, t: Texts) -> list[dict[str, str | None]]:
+    shown = []
+    for right in metadata.rights:
+        title, url = licence(right)
+        says = words.permits(right.id)
+        says = t.gettext(says) if says else plain(right.description or "") or None
+        shown.append({"title": title, "url": url, "permits": says})
+    return shown
+
+
+def _funding(funding: Funding) -> dict[str, str | None]:
+    award, funder = funding.award, funding.funder
+    name = url = None
+    if award is not None:
+        name = award.acronym or award.title or award.number
+        url = safe_url(award.url) or (identifier_url("doi", award.doi) if award.doi else None)
+    details = [funder.name or funder.acronym or ""]
+    if award is not None:
+        if award.acronym and award.title and award.title != award.acronym:
+            details.insert(0, award.title)
+        details += [award.program or "", award.number if award.number and award.number != name else ""]
+    return {"name": name, "url": url, "details": ", ".join(d for d in details if d)}
+
+
+def _doi_state(view: RecordView, t: Texts) -> tuple[str, str]:
+    """(kind of message, text) about the DOI; ("", "") if it is registered and nothing is to be said."""
+    _ = t.gettext
+    return {
+        "registered": ("", ""),
+        "external": ("", _("Registered elsewhere; this is a copy of that work.")),
+        "reserved": ("info", _("Its registration is under way: the link works in some minutes.")),
+        "failed": (
+            "warn",
+            _(
+                "Its registration failed. The operator of this server has been told; the record stays as it is."
+            ),
+        ),
+        "local": (
+            "warn",
+            _("Not registered: this server's registrar is local, so the DOI leads nowhere outside of it."),
+        ),
+    }.get(view.doi_state, ("info", view.doi_state))
+
+
+def _journal(metadata: Metadata, t: Texts) -> list[tuple[str, list[str]]]:
+    """Journal, book, conference and thesis in one line each: (label, parts)."""
+    _ = t.gettext
+    found: list[tuple[str, list[str]]] = []
+
+    def line(label: str, key: str, *fields: str) -> None:
+        values = metadata.custom.get(key)
+        if isinstance(values, dict) and (shown := [str(values[f]) for f in fields if values.get(f)]):
+            found.append((label, shown))
+
+    line(_("Journal"), "journal:journal", "title", "volume", "issue", "pages", "issn")
+    line(_("Book or report"), "imprint:imprint", "title", "pages", "place", "isbn", "edition")
+    line(
+        _("Conference"),
+        "meeting:meeting",
+        "title",
+        "acronym",
+        "dates",
+        "place",
+        "session",
+        "session_part",
+        "url",
+    )
+    line(_("Thesis"), "thesis:thesis", "university", "department", "type", "date_submitted")
+    return found
+
+
+_KNOWN_CUSTOM: Final = {"journal:journal", "imprint:imprint", "meeting:meeting", "thesis:thesis"}
+
+
+def _custom(metadata: Metadata) -> list[tuple[str, list[tuple[str, str | None]]]]:
+    """Terms of other vocabularies (`dwc:genus`, …) as (name, [(value, address)])."""
+    found = []
+    for name, value in metadata.custom.items():
+        if name in _KNOWN_CUSTOM or not value:
+            continue
+        values = value if isinstance(value, list) else [value]
+        shown: list[tuple[str, str | None]] = []
+        for item in values:
+            if isinstance(item, dict):
+                text = ", ".join(str(v) for v in item.values() if v not in (None, ""))
+                shown.append((str(item.get("term") or text), safe_url(str(item.get("identifier") or ""))))
+            else:
+                shown.append((str(item), safe_url(str(item))))
+        found.append((name, shown))
+    return found
+
+
+def _citation_tags(record: ExportRecord, files: Sequence[FileView]) -> list[tuple[str, str]]:
+    """Highwire tags, as Google Scholar and Zotero read them (scholar.google.com/intl/en/scholar/inclusion.html)."""
+    metadata = record.data.metadata
+    tags = [("citation_title", metadata.title)]
+    for person in metadata.creators[:_CITATION_TAGS]:
+        tags.append(("citation_author", person.name))
+        tags += [("citation_author_institution", a.name) for a in person.affiliations]
+        if orcid := person.identifier("orcid"):
+            tags.append(("citation_author_orcid", f"https://orcid.org/{orcid}"))
+    tags.append(("citation_publisher", record.publisher))
+    if metadata.publication_date:
+        tags.append(
+            ("citation_publication_date", metadata.publication_date.partition("/")[0].replace("-", "/"))
+        )
+    if record.doi:
+        tags.append(("citation_doi", record.doi))
+    tags.append(("citation_abstract_html_url", record.url))
+    tags += [("citation_keywords", s.subject) for s in metadata.subjects]
+    tags += [("citation_language", code) for code in metadata.languages[:1]]
+    journal = metadata.custom.get("journal:journal")
+    if isinstance(journal, dict):
+        for field in ("title", "volume", "issue", "issn"):
+            if journal.get(field):
+                tags.append(
+                    (f"citation_{'journal_title' if field == 'title' else field}", str(journal[field]))
+                )
+        first, _, last = str(journal.get("pages") or "").replace("–", "-").partition("-")
+        tags += [
+            (f"citation_{name}", page) for name, page in (("firstpage", first), ("lastpage", last)) if page
+        ]
+    imprint = metadata.custom.get("imprint:imprint")
+    if isinstance(imprint, dict) and imprint.get("isbn"):
+        tags.append(("citation_isbn", str(imprint["isbn"])))
+    if record.status == "open":
+        tags += [
+            ("citation_pdf_url", f"{record.url}/files/{quoted(f.key)}")
+            for f in files[:FILES_A_PAGE]
+            if f.mimetype == "application/pdf"
+        ][:1]
+    return tags
+
+
+def _meta(tags: list[tuple[str, str]]) -> Markup:
+    """As `<meta>` elements. Made here, not in the template, for speed: there are often a hundred."""
+    return Markup("\n".join([f'<meta name="{name}" content="{escape(content)}">' for name, content in tags]))
+
+
+def _versions(view: RecordView) -> tuple[list[Any], int]:
+    """(versions to show, newest first; how many more there are); the one on the page is always among them."""
+    newest = sorted(view.versions, key=lambda v: -v.index)
+    shown = newest[:VERSIONS_SHOWN]
+    if not any(v.id == view.id for v in shown):
+        shown += [v for v in newest if v.id == view.id]
+    return shown, len(newest) - len(shown)
+
+
+def pages(current: int, last: int) -> list[int | None]:
+    """Page numbers to link to: the first, the last and those around the current one; None is a gap."""
+    near = sorted({1, last, *range(max(1, current - 2), min(last, current + 2) + 1)})
+    result: list[int | None] = []
+    for number in near:
+        if result and result[-1] is not None and number - result[-1] > 1:
+            result.append(result[-1] + 1 if number - result[-1] == 2 else None)
+        result.append(number)
+    return result
+
+
+def record_page(
+    view: RecordView,
+    *,
+    settings: Settings,
+    lang: str = "en",
+    viewer: Viewer | None = None,
+    files_page: int = 1,
+    next_url: str | None = None,
+) -> bytes:
+    """The landing page in HTML.
+
+    `view.files` is the whole list or, when it is shorter than `view.file_count`, the page `files_page` of it
+    (`FILES_A_PAGE` a page). `next_url` is where to go after logging in.
+    """
+    t = texts(lang)
+    _ = t.gettext
+    metadata, access = view.data.metadata, view.data.access
+    files: Sequence[FileView] = view.files or ()
+    whole = len(files) >= view.file_count
+    last_page = max(1, -(-view.file_count // FILES_A_PAGE))
+    files_page = min(max(files_page, 1), last_page)
+    if whole and last_page > 1:
+        files = files[(files_page - 1) * FILES_A_PAGE : files_page * FILES_A_PAGE]
+        whole = False
+    record = ExportRecord.of(view, settings, JSON_LD_FILES)
+    people, affiliations = _people(metadata.creators, "creators.name")
+    contributors, contributor_places = _people(metadata.contributors, "contributors.name")
+    contributor_roles = [words.role(p.role, _) for p in metadata.contributors]
+    rows = file_rows(files, settings, view.id, whole)
+    versions, more_versions = _versions(view)
+    kind = words.resource_type(metadata.resource_type, _)
+    abstract = plain(metadata.description or "")
+    related = [
+        {
+            "relation": words.relation(r.relation, _),
+            "identifier": r.identifier,
+            "scheme": r.scheme,
+            "url": identifier_url(r.scheme, r.identifier),
+            "kind": words.resource_type(r.resource_type, _),
+        }
+        for r in metadata.related_identifiers
+    ]
+    latest = next((v for v in view.versions if v.id == view.latest_id), None)
+    may_download = bool(view.files) and view.file_count > 0
+    first = rows[0] if rows and not rows[0].folder else (rows[1] if len(rows) > 1 else None)
+    return render(
+        "record",
+        lang=lang,
+        settings=settings,
+        viewer=viewer,
+        next_url=next_url or f"/records/{view.id}",
+        view=view,
+        record=record,
+        metadata=metadata,
+        access=access,
+        kind=kind,
+        status=_(words.STATUSES[view.status]),
+        status_icon=words.STATUS_ICONS[view.status],
+        people=people,
+        people_shown=PEOPLE_SHOWN,
+        affiliations=affiliations,
+        about=description_html(metadata.description),
+        abstract=shorten(abstract, 300),
+        more_texts=[
+            (words.description_type(d.type, _), description_html(d.description))
+            for d in metadata.additional_descriptions
+        ],
+        keywords=[(k, phrase_url("keywords", k)) for k in metadata.keywords()],
+        subjects=[(s.subject, s.scheme, safe_url(s.id)) for s in metadata.subjects if s.id is not None],
+        rows=file_lines(rows, t),
+        checksums=[r for r in rows if not r.folder] if 0 < len(files) <= CHECKSUMS_SHOWN else [],
+        files_page=files_page,
+        files_pages=pages(files_page, last_page) if last_page > 1 else [],
+        last_page=last_page,
+        may_download=may_download,
+        first_file=first,
+        related=related,
+        references=[
+            (r.reference, identifier_url(r.scheme, r.identifier) if r.identifier else safe_url(r.reference))
+            for r in metadata.references
+        ],
+        rights=_rights(metadata, t),
+        funding=[_funding(f) for f in metadata.funding],
+        citation=apa(record),
+        doi_path=quoted(view.doi or ""),
+        citation_style=STYLE,
+        doi_state=_doi_state(view, t),
+        versions=versions,
+        more_versions=more_versions,
+        all_versions_url=search_url(f"conceptrecid:{view.concept_id}", all_versions="1"),
+        latest=None if view.is_latest else (latest or view.latest_id),
+        contributors=[(c, role) for c, role in zip(contributors, contributor_roles, strict=True)],
+        contributor_places=contributor_places,
+        languages=[t.language_name(code) for code in metadata.languages],
+        dates=[(words.date_type(d.type, _), d.date, d.description) for d in metadata.dates],
+        more_titles=[(words.title_type(x.type, _), x.title) for x in metadata.additional_titles],
+        alternates=[
+            (a.identifier, a.scheme, identifier_url(a.scheme, a.identifier)) for a in metadata.identifiers
+        ],
+        published_in=_journal(metadata, t),
+        custom=_custom(metadata),
+        exports=[f for f in FORMATS.values() if f.name != "linkset"],
+        json_ld=Markup(schemaorg.script(record, JSON_LD_FILES)),
+        citation_tags=_meta(_citation_tags(record, files) if access.record == "public" else []),
+        stats=_stats(view),
+        today=view.today or today_utc(),
+    )
+
+
+def _stats(view: RecordView) -> dict[str, int]:
+    """Views, downloads and bytes over all versions, where they are counted (api-legacy.md 8.2)."""
+    names = ("views", "downloads", "volume")
+    return {name: view.stats[name] for name in names if name in view.stats}
+
+
+def link_header(view: RecordView, settings: Settings) -> str:
+    """The signposting `Link` header of the landing page, at most 3,000 bytes."""
+    return signposting.header(ExportRecord.of(view, settings, max_files=100))
+
+
+def highlight(text: str, terms: Sequence[str]) -> Markup:
+    """`text` with the words of a query marked."""
+    if not terms:
+        return escape(text)
+    pattern = re.compile(rf"({'|'.join(re.escape(term) for term in terms)})", re.IGNORECASE)
+    return Markup("").join(
+        Markup("<mark>{}</mark>").format(part) if n % 2 else escape(part)
+        for n, part in enumerate(pattern.split(text))
+    )

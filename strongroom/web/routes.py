@@ -1,0 +1,566 @@
+"""The pages' doors: the URL map, what each reads, and how errors look to a person."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qs, quote
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from strongroom.access import ANONYMOUS, Actor
+from strongroom.accounts import service as accounts
+from strongroom.errors import (
+    Forbidden,
+    Gone,
+    Malformed,
+    NotFound,
+    StrongroomError,
+    TooLarge,
+    Unauthenticated,
+)
+from strongroom.http import listing, representations
+from strongroom.http.caching import VARY, conditional, headers_for
+from strongroom.http.deps import (
+    actor_of,
+    context,
+    cookie_name,
+    flag,
+    has_credentials,
+    in_loop_or_thread,
+    in_thread,
+    number,
+    same_origin,
+)
+from strongroom.http.downloads import archive_of, content_of
+from strongroom.ids import today
+from strongroom.records import drafts, queries
+from strongroom.settings import Settings
+from strongroom.web import landing, pages
+from strongroom.web.render import (
+    PAGE_HEADERS,
+    STATIC_HEADERS,
+    Viewer,
+    choose_language,
+    static_file,
+)
+
+FORM_MAX = 20_000
+
+
+def _lang(request: Request) -> str:
+    return choose_language(request.headers.get("accept-language"))
+
+
+def _settings(request: Request) -> Settings:
+    return context(request).settings
+
+
+def _viewer(actor: Actor) -> Viewer | None:
+    """How the header shows who reads; a token shows nobody, since it has no session to end."""
+    if actor.user_id is None or actor.via != "session":
+        return None
+    return Viewer(actor.user_id, actor.name or actor.email, actor.csrf)
+
+
+def _page(body: bytes, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return Response(body, status, {**PAGE_HEADERS, "Cache-Control": "private, no-store", **(headers or {})})
+
+
+def _go(request: Request, path: str, status: int = 302) -> Response:
+    url = path if path.startswith(("http://", "https://")) else _settings(request).base_url + path
+    return RedirectResponse(url, status)
+
+
+def error_response(request: Request, error: StrongroomError, status: int) -> Response:
+    """Any error as a page in the reader's language; a withdrawn record as its tombstone."""
+    settings, lang = _settings(request), _lang(request)
+    if isinstance(error, Gone) and error.tombstone:
+        return _tombstone(request, error)
+    message = None
+    if isinstance(error, Unauthenticated):
+        status = 401
+    elif type(error) not in (Forbidden, NotFound, StrongroomError):
+        message = error.message
+    return _page(
+        pages.error_page(status, settings=settings, lang=lang, message=message, next_url=request.url.path),
+        status,
+    )
+
+
+def _tombstone(request: Request, error: Gone) -> Response:
+    said = error.tombstone
+    record_id = int(said.get("record_id") or 0)
+    by = said.get("removed_by", {}).get("user")
+    shown = {
+        "reason": said.get("removal_reason", {}).get("id"),
+        "note": said.get("note"),
+        "date": (said.get("removal_date") or "")[:10],
+        "citation": said.get("citation_text"),
+        "by": "operator" if by == "system" else None,
+        **{
+            k: said.get(k)
+            for k in ("doi", "title", "resource_type", "version", "published", "file_count", "total_bytes")
+        },
+    }
+    body = pages.tombstone_page(
+        record_id,
+        shown,
+        settings=_settings(request),
+        lang=_lang(request),
+        newer_id=said.get("latest_id"),
+    )
+    return _page(body, 410)
+
+
+# Records ---------------------------------------------------------------------------------------------------
+
+
+async def front(request: Request) -> Response:
+    """GET /: search box, the newest records, how to deposit."""
+    ctx, lang = context(request), _lang(request)
+    private = has_credentials(request)
+
+    def work() -> bytes:
+        with ctx.db.read() as session:
+            actor = actor_of(session, request) if private else ANONYMOUS
+            stamp = queries.newest_stamp(session)
+            key = ("front", lang, stamp, today())
+            body = None if private else request.app.state.cache.get(key)
+            if body is not None:
+                return bytes(body)
+            newest = queries.newest(session, actor, 6)
+            total = queries.count_public(session)
+        body = pages.front_page(newest, total, settings=ctx.settings, lang=lang, viewer=_viewer(actor))
+        if not private:
+            request.app.state.cache.put(key, body)
+        return body
+
+    return _page(
+        await in_thread(request, work), headers=None if private else {"Cache-Control": "public, no-cache"}
+    )
+
+
+async def record(request: Request) -> Response:
+    """GET /records/{id}: the landing page; a concept's id leads to its latest version."""
+    ctx, lang = context(request), _lang(request)
+    record_id = number(request.path_params["id"])
+    private = has_credentials(request)
+    cache = request.app.state.cache
+    files_page = number(request.query_params.get("files_page", "1"))
+    accept = request.headers.get("accept", "")
+    if accept and "html" not in accept and "*/*" not in accept:
+        wanted = representations.negotiate(accept)
+        if wanted is not None:
+            return _go(request, f"/records/{record_id}/export/{wanted.name}", 303)
+
+    def work() -> Response:
+        with ctx.db.read() as session:
+            actor = actor_of(session, request) if private else ANONYMOUS
+            try:
+                stamp = queries.stamp(session, actor, record_id)
+            except NotFound:
+                latest = queries.latest_of(session, record_id)
+                if latest is None:
+                    raise
+                return _go(request, f"/records/{latest}")
+            except Forbidden:
+                if actor.is_user:
+                    raise
+                raise Unauthenticated() from None
+            etag = stamp.etag("page", lang, files_page)
+            headers = {**PAGE_HEADERS, **headers_for(etag, private)}
+            if not private and conditional(request, etag):
+                return Response(status_code=304, headers=headers)
+            key = ("page", etag)
+            kept = None if private else cache.get(key)
+            if kept is None:
+                view = queries.by_id(session, actor, record_id, with_versions=True)
+                links = landing.link_header(view, ctx.settings).encode()
+                body = landing.record_page(
+                    view,
+                    settings=ctx.settings,
+                    lang=lang,
+                    viewer=_viewer(actor),
+                    files_page=files_page,
+                    next_url=f"/records/{record_id}",
+                )
+                kept = links + b"\n" + body
+                if not private:
+                    cache.put(key, kept)
+            links, _, body = kept.partition(b"\n")
+            headers["Link"] = links.decode("latin-1", "replace")
+            return Response(body, 200, headers)
+
+    return await in_loop_or_thread(request, work)
+
+
+async def latest(request: Request) -> Response:
+    """GET /records/{id}/latest: the newest version's page."""
+    ctx = context(request)
+
+    def work() -> int:
+        with ctx.db.read() as session:
+            return queries.latest_version(
+                session, actor_of(session, request), number(request.path_params["id"])
+            )
+
+    return _go(request, f"/records/{await in_thread(request, work)}")
+
+
+async def export(request: Request) -> Response:
+    """GET /records/{id}/export/{format}: the record in one format, as a file."""
+    ctx = context(request)
+    name = request.path_params["format"]
+    found = representations.REPRESENTATIONS.get(_ALIASES.get(name, name))
+    if found is None:
+        raise NotFound("There is no such export format.")
+    record_id = number(request.path_params["id"])
+
+    def work() -> bytes:
+        with ctx.db.read() as session:
+            view = queries.by_id(
+                session, actor_of(session, request), record_id, with_versions=found.needs_versions
+            )
+        body = representations.render(found, view, ctx.settings, today())
+        if found.media_type.endswith("json"):
+            body = orjson.dumps(orjson.loads(body), option=orjson.OPT_INDENT_2)
+        return body
+
+    return Response(
+        await in_thread(request, work),
+        200,
+        {
+            "Content-Disposition": f'attachment; filename="{record_id}.{found.extension}"',
+            "Cache-Control": "private, no-store" if has_credentials(request) else "public, no-cache",
+            "X-Content-Type-Options": "nosniff",
+            "Access-Control-Allow-Origin": "*",
+            "Vary": VARY,
+        },
+        media_type=found.media_type,
+    )
+
+
+_ALIASES = {"dcite4": "datacite-json"}
+
+
+async def record_file(request: Request) -> Response:
+    """GET /records/{id}/files/{key}: the bytes (also under /record); `download` forces saving."""
+    return await content_of(
+        request,
+        number(request.path_params["id"]),
+        request.path_params["key"],
+        attachment=flag(request.query_params.get("download")),
+    )
+
+
+async def record_archive(request: Request) -> Response:
+    """GET /records/{id}/files-archive: all files as one zip."""
+    return await archive_of(request, number(request.path_params["id"]))
+
+
+async def old_record(request: Request) -> Response:
+    """GET /record/{id} and below: the addresses of before 2023."""
+    rest = request.path_params.get("rest")
+    path = f"/records/{quote(request.path_params['id'])}" + (f"/{quote(rest)}" if rest else "")
+    query = f"?{request.url.query}" if request.url.query else ""
+    return _go(request, path + query, 301)
+
+
+async def doi(request: Request) -> Response:
+    """GET /doi/{doi}: the page that a DOI of ours leads to; a concept's leads to the latest version."""
+    ctx = context(request)
+
+    def work() -> int | None:
+        with ctx.db.read() as session:
+            return queries.target_of_doi(session, request.path_params["doi"])
+
+    target = await in_thread(request, work)
+    if target is None:
+        raise NotFound("No record here has this DOI.")
+    return _go(request, f"/records/{target}")
+
+
+async def badge(request: Request) -> Response:
+    """GET /badge/doi/{doi}.svg: the DOI as a badge."""
+    return Response(
+        pages.badge(request.path_params["doi"]),
+        200,
+        {
+            "Cache-Control": "public, max-age=3600",
+            "X-Content-Type-Options": "nosniff",
+            "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
+        },
+        media_type="image/svg+xml",
+    )
+
+
+async def search(request: Request) -> Response:
+    """GET /search: results as a page; a query with a mistake is shown with the spot."""
+    ctx, lang = context(request), _lang(request)
+    params = request.query_params
+    state = pages.SearchState(
+        query=params.get("q", "").strip(),
+        filters={
+            name: [v for v in params.getlist(name) if v]
+            for name in listing.FILTERS
+            if any(params.getlist(name))
+        },
+        sort=params.get("sort", ""),
+        size=_between(params.get("size"), 20, 1, 100),
+        page=_between(params.get("page"), 1, 1, 10_000),
+        all_versions=flag(params.get("all_versions")),
+    )
+
+    def work() -> tuple[bytes, int]:
+        with ctx.db.read() as session:
+            actor = actor_of(session, request)
+        shown: dict[str, Any] = {"settings": ctx.settings, "lang": lang, "viewer": _viewer(actor)}
+        try:
+            hits = ctx.search.search(
+                "records",
+                listing.search_request(
+                    params, state.page, state.size, state.sort, state.all_versions, actor.user_id
+                ),
+            )
+        except Malformed as error:
+            problem = pages.QueryError(error.message, getattr(error, "position", None))
+            return pages.search_page(state, [], 0, error=problem, **shown), 400
+        with ctx.db.read() as session:
+            found = queries.by_ids(session, actor, hits.ids)
+        facets = [
+            pages.Facet(name, name, [_bucket(b, state.filters.get(name, ())) for b in buckets])
+            for name, buckets in hits.facets.items()
+        ]
+        return pages.search_page(state, found, hits.total, facets=facets, **shown), 200
+
+    body, status = await in_thread(request, work)
+    return _page(body, status)
+
+
+def _bucket(bucket: Any, chosen: Any) -> pages.Bucket:
+    return pages.Bucket(
+        bucket.key,
+        bucket.key,
+        bucket.count,
+        bucket.key in chosen,
+        [_bucket(b, chosen) for b in bucket.inner],
+    )
+
+
+def _between(text: str | None, default: int, low: int, high: int) -> int:
+    try:
+        return max(low, min(high, int(text or default)))
+    except ValueError:
+        return default
+
+
+# Accounts --------------------------------------------------------------------------------------------------
+
+
+async def login_form(request: Request) -> Response:
+    """GET /login."""
+    return _login(request, next_url=_safe_next(request.query_params.get("next")))
+
+
+def _login(
+    request: Request, *, next_url: str, email: str = "", error: str | None = None, status: int = 200
+) -> Response:
+    # Before there is a session, the form's token is matched with a cookie of its own.
+    token = request.cookies.get("strongroom-form") or secrets.token_urlsafe(24)
+    answer = _page(
+        pages.login_page(
+            settings=_settings(request),
+            lang=_lang(request),
+            csrf=token,
+            next_url=next_url,
+            email=email,
+            error=error,
+        ),
+        status,
+    )
+    answer.set_cookie(
+        "strongroom-form",
+        token,
+        path="/login",
+        httponly=True,
+        samesite="lax",
+        secure=_settings(request).is_https,
+    )
+    return answer
+
+
+async def login(request: Request) -> Response:
+    """POST /login: a new session, then on to where one came from."""
+    ctx = context(request)
+    form = await _form(request)
+    same_origin(request)
+    next_url = _safe_next(form.get("next"))
+    if not secrets.compare_digest(form.get("csrf", ""), request.cookies.get("strongroom-form", "-")):
+        return _login(request, next_url=next_url, email=form.get("email", ""), status=403)
+    request.app.limits.check_login(request)
+
+    def work() -> str | None:
+        with ctx.db.begin() as session:
+            return accounts.log_in(session, form.get("email", ""), form.get("password", ""))
+
+    cookie = await in_thread(request, work)
+    if cookie is None:
+        return _login(
+            request,
+            next_url=next_url,
+            email=form.get("email", ""),
+            error=pages.wrong_password(_lang(request)),
+            status=401,
+        )
+    answer = _go(request, next_url, 303)
+    answer.set_cookie(
+        cookie_name(request),
+        cookie,
+        max_age=int(accounts.SESSION_LIFE.total_seconds()),
+        path="/",
+        httponly=True,
+        samesite="lax",
+        secure=ctx.settings.is_https,
+    )
+    return answer
+
+
+async def logout(request: Request) -> Response:
+    """POST /logout: end the session."""
+    ctx = context(request)
+    request.state.csrf = (await _form(request)).get("csrf", "")
+    cookie = request.cookies.get(cookie_name(request), "")
+
+    def work() -> None:
+        with ctx.db.begin() as session:
+            actor_of(session, request)
+            accounts.log_out(session, cookie)
+
+    await in_thread(request, work)
+    answer = _go(request, "/", 303)
+    answer.delete_cookie(cookie_name(request), path="/", secure=ctx.settings.is_https)
+    return answer
+
+
+async def _form(request: Request) -> dict[str, str]:
+    """The fields of a small url-encoded form. Raises TooLarge."""
+    parts, size = [], 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > FORM_MAX:
+            raise TooLarge("The form is too large.")
+        parts.append(chunk)
+    fields = parse_qs(b"".join(parts).decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=50)
+    return {name: values[-1] for name, values in fields.items()}
+
+
+def _safe_next(url: str | None) -> str:
+    """A path of ours to go on to; anything that could lead elsewhere becomes the front page."""
+    if not url or not url.startswith("/") or url.startswith(("//", "/\\")) or any(c < " " for c in url):
+        return "/"
+    return url
+
+
+def _reader(request: Request, work: Callable[[Any, Actor], bytes]) -> Callable[[], bytes]:
+    ctx = context(request)
+
+    def inner() -> bytes:
+        with ctx.db.read() as session:
+            actor = actor_of(session, request)
+            if not actor.is_user:
+                raise Unauthenticated()
+            return work(session, actor)
+
+    return inner
+
+
+async def uploads(request: Request) -> Response:
+    """GET /me/uploads: one's own drafts and records."""
+    ctx, lang = context(request), _lang(request)
+    page = _between(request.query_params.get("page"), 1, 1, 10_000)
+
+    def work(session: Any, actor: Actor) -> bytes:
+        open_ids = drafts.open_ids(session, actor, 100)
+        opened = [v for i in open_ids if (v := drafts.view(session, actor, i)) is not None]
+        total, ids = queries.owned(session, actor, (page - 1) * 20, 20)
+        return pages.uploads_page(
+            opened,
+            queries.by_ids(session, actor, ids),
+            settings=ctx.settings,
+            viewer=_viewer(actor) or Viewer(actor.user_id or 0, actor.name or actor.email, ""),
+            lang=lang,
+            total_records=total,
+            page=page,
+        )
+
+    return _page(await in_thread(request, _reader(request, work)))
+
+
+async def draft(request: Request) -> Response:
+    """GET /uploads/{id}: what a draft holds and how to go on."""
+    ctx, lang = context(request), _lang(request)
+    draft_id = number(request.path_params["id"])
+
+    def work(session: Any, actor: Actor) -> bytes:
+        view = drafts.view(session, actor, draft_id)
+        if view is None:
+            raise NotFound()
+        return pages.draft_page(
+            view,
+            settings=ctx.settings,
+            viewer=_viewer(actor) or Viewer(actor.user_id or 0, actor.name or actor.email, ""),
+            lang=lang,
+        )
+
+    return _page(await in_thread(request, _reader(request, work)))
+
+
+async def deposit(request: Request) -> Response:
+    """GET /deposit and /deposit/{id}: the addresses of before 2023."""
+    some_id = request.path_params.get("id")
+    return _go(request, f"/uploads/{quote(some_id)}" if some_id else "/me/uploads", 301)
+
+
+async def static(request: Request) -> Response:
+    """GET /static/{version}/{path}: style sheets, scripts, fonts; kept for good under their hash."""
+    found = static_file(request.path_params["version"], request.path_params["path"])
+    if found is None:
+        raise NotFound()
+    return Response(found.body, 200, dict(STATIC_HEADERS), media_type=found.media_type)
+
+
+async def robots(request: Request) -> Response:
+    """GET /robots.txt: everything may be read; searches need not be crawled."""
+    return Response(
+        "User-agent: *\nDisallow: /search\nDisallow: /login\nCrawl-delay: 1\n", media_type="text/plain"
+    )
+
+
+PAGES: list[tuple[str, str, Callable[..., Any]]] = [
+    ("GET", "/", front),
+    ("GET", "/search", search),
+    ("GET", "/records/{id}", record),
+    ("GET", "/records/{id}/latest", latest),
+    ("GET", "/records/{id}/export/{format}", export),
+    ("GET", "/records/{id}/files-archive", record_archive),
+    ("GET", "/records/{id}/files/{key:path}", record_file),
+    ("GET", "/record/{id}/files/{key:path}", record_file),
+    ("GET", "/record/{id}", old_record),
+    ("GET", "/record/{id}/{rest:path}", old_record),
+    ("GET", "/doi/{doi:path}", doi),
+    ("GET", "/badge/doi/{doi:path}", badge),
+    ("GET", "/badge/DOI/{doi:path}", badge),
+    ("GET", "/login", login_form),
+    ("POST", "/login", login),
+    ("POST", "/logout", logout),
+    ("GET", "/me/uploads", uploads),
+    ("GET", "/uploads/{id}", draft),
+    ("GET", "/deposit", deposit),
+    ("GET", "/deposit/{id}", deposit),
+    ("GET", "/static/{version}/{path:path}", static),
+    ("GET", "/robots.txt", robots),
+]

@@ -1,0 +1,62 @@
+"""Every backend of every Protocol, ready for its suite."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from strongroom.storage import ObjectStore
+from strongroom.storage.local import LocalStore
+from strongroom.storage.s3 import S3Store
+from tests import servers
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[servers.S3Server]:
+    """The S3 server of this test process."""
+    if os.environ.get("STRONGROOM_TEST_SKIP_S3") == "1":
+        pytest.skip("left out by STRONGROOM_TEST_SKIP_S3=1")
+    server = servers.start_s3()
+    yield server
+    server.stop()
+
+
+@dataclass
+class Place:
+    """An empty store, and the way to see what it really keeps."""
+
+    store: ObjectStore
+    server: servers.S3Server | None = None
+    bucket: str = ""
+
+    def leftovers(self) -> list[str]:
+        """Everything there, also what the store itself does not show."""
+        shown = [entry.location for entry in self.store.list()]
+        return shown + (self.server.unfinished_uploads(self.bucket) if self.server else [])
+
+
+@pytest.fixture(params=["local", "s3"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    if request.param == "local":
+        return Place(LocalStore(tmp_path / "data" / "files"))
+    server: servers.S3Server = request.getfixturevalue("s3_server")
+    bucket = server.fresh_bucket()
+    store = S3Store(
+        bucket,
+        "some/folder",
+        endpoint=server.url,
+        access_key=servers.ACCESS_KEY,
+        secret_key=servers.SECRET_KEY,
+    )
+    store.put("made/bucket", b"")  # before the first write there is no bucket to look at
+    store.delete("made/bucket")
+    return Place(store, server, bucket)
+
+
+@pytest.fixture
+def store(place: Place) -> ObjectStore:
+    return place.store
