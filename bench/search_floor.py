@@ -65,7 +65,11 @@ def document(record: Mapping[str, Any]) -> Document:
     created = START + timedelta(minutes=number)
     kinds = ("csv", "zip", "pdf", "tif", "nc", "json", "txt")
     files = [
-        FileEntry(f"file-{n}.{kinds[(number + n) % 7]}", record["bytes"] // record["files"], f"{number:016x}{n:016x}")
+        FileEntry(
+            f"file-{n}.{kinds[(number + n) % 7]}",
+            record["bytes"] // record["files"],
+            f"{number:016x}{n:016x}",
+        )
         for n in range(min(record["files"], 20))
     ]
     return from_record_data(

@@ -110,6 +110,8 @@ class Database:
         self.is_sqlite = settings.is_sqlite
         self._lock = threading.RLock()
         self._busy = settings.sqlite_busy_seconds
+        self._local = threading.local()
+        self._hot: list[sqlite3.Connection] = []
         if self.is_sqlite:
             settings.data_dir.mkdir(parents=True, exist_ok=True)
             path = settings.data_dir / "strongroom.db"
@@ -184,6 +186,33 @@ class Database:
         with _busy_translated(), self._reader.connect() as session, session.begin():
             yield session
 
+    def hot(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        """The rows of one hand-written SELECT, for the two or three hottest reads.
+
+        `?` marks a value. On SQLite it runs on a plain connection of this thread, outside any
+        transaction (one SELECT is consistent in itself): a tenth of the CPU of the same through
+        SQLAlchemy. Times come as the database's own type; `moment` makes them one.
+        """
+        if not self.is_sqlite:
+            with self._reader.connect() as connection:
+                rows = connection.exec_driver_sql(statement.replace("?", "%s"), values).all()
+            return [tuple(row) for row in rows]
+        connection = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = sqlite3.connect(
+                f"file:{self.path}?mode=ro", uri=True, isolation_level=None, timeout=self._busy,
+                check_same_thread=False,
+            )  # fmt: skip
+            connection.execute("PRAGMA cache_size=-4000")
+            self._local.connection = connection
+            self._hot.append(connection)
+        try:
+            return connection.execute(statement, values).fetchall()  # type: ignore[no-any-return]
+        except sqlite3.OperationalError as error:
+            if "locked" in str(error) or "busy" in str(error):
+                raise Busy() from error
+            raise
+
     def next_id(self, session: Session) -> int:
         """A fresh record id; the one below it is its concept's. Never given twice (design section 2)."""
         if self.is_sqlite:
@@ -210,9 +239,18 @@ class Database:
             )
 
     def close(self) -> None:
+        for connection in self._hot:
+            connection.close()
+        self._hot.clear()
+        self._local = threading.local()
         self._writer.dispose()
         if self._reader is not self._writer:
             self._reader.dispose()
+
+
+def moment(value: str | datetime) -> datetime:
+    """A time as `hot` gives it, as a datetime in UTC."""
+    return datetime.fromisoformat(value) if isinstance(value, str) else value.astimezone(UTC)
 
 
 @contextmanager

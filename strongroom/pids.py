@@ -9,7 +9,8 @@ local (our registrar registers nothing), external (somebody else's DOI), tombsto
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, String, Table, Text, delete, insert, select, update
+from sqlalchemy import BigInteger, Column, Index, String, Table, Text, delete, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from strongroom.db import AnyRow, Moment, Session, metadata
 from strongroom.errors import Finding, Invalid
@@ -36,16 +37,21 @@ def resolve(session: Session, doi: str) -> AnyRow | None:
 
 def bind(session: Session, doi: str, kind: str, subject_id: int, state: str) -> None:
     """Fix that this DOI names that record or concept. Raises Invalid when it names another."""
+    values = {
+        "value": doi.lower(),
+        "shown": doi,
+        "kind": kind,
+        "subject_id": subject_id,
+        "state": state,
+        "updated": now(),
+    }
+    # Not look first, insert then: on PostgreSQL two who publish the same DOI at once would both see none.
+    dialect = postgresql if session.dialect.name == "postgresql" else sqlite
+    if session.execute(dialect.insert(pids).values(values).on_conflict_do_nothing()).rowcount:
+        return
     row = resolve(session, doi)
-    if row is not None:
-        if (row.kind, row.subject_id) == (kind, subject_id):
-            return
+    if row is None or (row.kind, row.subject_id) != (kind, subject_id):
         raise Invalid([Finding.of("metadata.doi", f"DOI {doi} already names another record here.")])
-    session.execute(
-        insert(pids).values(
-            value=doi.lower(), shown=doi, kind=kind, subject_id=subject_id, state=state, updated=now()
-        )
-    )
 
 
 def set_state(session: Session, doi: str, state: str, error: str | None = None) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import os
 import shutil
 from collections.abc import Iterator
@@ -11,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from strongroom.db import Database, metadata
+from strongroom import migrations
+from strongroom.db import Database
 from strongroom.settings import Settings
 from tests import postgres
 
@@ -63,30 +62,12 @@ def postgres_server() -> Iterator[postgres.Server]:
     server.stop()
 
 
-def create_schema(database: Database) -> None:
-    """Bring an empty database to the newest schema, as `strongroom db upgrade` does."""
-    if importlib.util.find_spec("strongroom.migrations"):
-        migrations = importlib.import_module("strongroom.migrations")
-        if hasattr(migrations, "upgrade"):
-            migrations.upgrade(database)
-            return
-    # Until there are migrations: the tables of what exists.
-    for module in ("changes", "jobs"):
-        importlib.import_module(f"strongroom.{module}")
-    metadata.create_all(database.engine)
-    with database.begin() as session:
-        if database.is_sqlite:
-            session.exec_driver_sql("INSERT INTO counters VALUES ('record', 0)")
-        else:
-            session.exec_driver_sql("CREATE SEQUENCE record_id START 2 INCREMENT BY 2")
-
-
 @pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A SQLite file with the newest schema, made once and copied for each test."""
     folder = tmp_path_factory.mktemp("template")
-    database = Database(Settings(data_dir=folder))
-    create_schema(database)
+    database = Database(Settings(data_dir=folder, database_url=""))
+    migrations.upgrade(database)
     with database.engine.connect() as connection:
         connection.commit()
         connection.exec_driver_sql("COMMIT")
@@ -101,7 +82,7 @@ def postgres_template(postgres_server: postgres.Server, tmp_path_factory: pytest
     """The url of a PostgreSQL database with the newest schema, made once and copied for each test."""
     url = postgres.fresh_database(postgres_server.url)
     database = Database(Settings(data_dir=tmp_path_factory.mktemp("template"), database_url=url))
-    create_schema(database)
+    migrations.upgrade(database)
     database.close()
     return url
 

@@ -8,7 +8,6 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import Response
 
-from strongroom.access import ANONYMOUS
 from strongroom.db import Session
 from strongroom.errors import Forbidden, NotAcceptable, NotFound
 from strongroom.files import service as files
@@ -23,6 +22,7 @@ from strongroom.http.deps import (
     in_thread,
     json_answer,
     number,
+    who,
 )
 from strongroom.http.downloads import archive_of, content_of
 from strongroom.http.listing import Paging, search_request
@@ -55,37 +55,32 @@ async def read(request: Request) -> Response:
     cache = request.app.state.cache
 
     def work() -> Response:
-        with ctx.db.read() as session:
-            actor = actor_of(session, request) if private else ANONYMOUS
-            try:
-                stamp = queries.stamp(session, actor, record_id)
-            except NotFound:
-                latest = queries.latest_of(session, record_id)
-                if latest is None:
-                    raise
-                return _redirect(request, latest, 302)
-            etag = stamp.etag(representation.name)
-            headers = headers_for(etag, private) | {
-                "Link": f'<{ctx.settings.base_url}/api/records/{record_id}> ; rel="linkset" ; '
-                'type="application/linkset+json"'
-            }
-            if conditional(request, etag):
-                return Response(status_code=304, headers=headers)
-            key = ("record", representation.name, etag)
-            body = None if private else cache.get(key)
-            if body is None:
-                view = queries.by_id(session, actor, record_id, with_versions=representation.needs_versions)
-                body = representations.render(representation, view, ctx.settings, today())
-                if not private:
-                    cache.put(key, body)
-            return Response(body, 200, headers, media_type=representation.media_type)
+        actor = who(request)
+        found = queries.find(ctx.db, actor, record_id)
+        if isinstance(found, int):
+            return _redirect(request, found, 302)
+        etag = found.stamp.etag(representation.name)
+        headers = headers_for(etag, private) | {
+            "Link": f'<{ctx.settings.base_url}/api/records/{record_id}> ; rel="linkset" ; '
+            'type="application/linkset+json"'
+        }
+        if conditional(request, etag):
+            return Response(status_code=304, headers=headers)
+        key = ("record", etag)
+        body = None if private else cache.get(key)
+        if body is None:
+            view = found.view(with_versions=representation.needs_versions)
+            body = representations.render(representation, view, ctx.settings, today())
+            if not private:
+                cache.put(key, body)
+        return Response(body, 200, headers, media_type=representation.media_type)
 
     if request.query_params.get("prettyprint") and representation.name == "json":
 
         def pretty() -> shapes.JSON:
             with ctx.db.read() as session:
                 view = queries.by_id(session, actor_of(session, request), record_id)
-                return shapes.record(view, ctx.settings, today())
+            return shapes.record(view, ctx.settings, today())
 
         return json_answer(request, await in_thread(request, pretty))
     return await in_loop_or_thread(request, work)

@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Select, and_, delete, func, insert, or_, select, update
 
-from strongroom.db import AnyRow, Session, metadata
+from strongroom.db import AnyRow, Database, Session, metadata, moment
 from strongroom.errors import Finding, Invalid, NotFound, StorageFull, TooLarge
 from strongroom.files.keys import check_key, fold_case, fold_normal, parents
 from strongroom.files.models import instances, objects, uploads
@@ -92,6 +92,24 @@ def list_files(session: Session, bucket: Bucket) -> list[FileView]:
     """All files of the version: in the depositor's order, new ones and all others by key's bytes."""
     rows = session.execute(_files(bucket).order_by(objects.c.key)).all()
     return _ordered(bucket, [FileView(*row) for row in rows])
+
+
+_HOT = """SELECT o.id, o.version_id, o.key, i.size, i.md5, i.sha256, i.crc32, o.mimetype, o.created, o.updated,
+    i.store, i.location
+    FROM objects o JOIN file_instances i ON i.id = o.instance_id
+    WHERE o.concept_id = ? AND o.first_version <= ? AND (o.last_version IS NULL OR o.last_version >= ?)
+    ORDER BY o.key"""
+
+
+def list_files_hot(db: Database, bucket: Bucket) -> list[FileView]:
+    """`list_files` of a published version by one hand-written SELECT; its files never change."""
+    return _ordered(
+        bucket,
+        [
+            FileView(*row[:8], moment(row[8]), moment(row[9]), row[10], row[11])
+            for row in db.hot(_HOT, bucket.concept_id, bucket.version, bucket.version)
+        ],
+    )
 
 
 def list_files_of(session: Session, buckets: Sequence[Bucket]) -> dict[int, list[FileView]]:

@@ -191,6 +191,8 @@ class Worker:
             if self._stopping.wait(GATHER_SECONDS):
                 return
             lane.woken.clear()
+            if self._stopping.is_set():  # `stop` may have set the event that we just cleared
+                return
             try:
                 lane.drain()
             except Exception:  # the database is away or busy: the clock wakes us again

@@ -28,6 +28,14 @@ _FUNDER_WORDS = ("name", "doi", "acronym", "country")
 def load(item: Mapping[str, Any]) -> Funding:
     """The funding that this grant says; what no field of ours holds stays in `raw`, so nothing is lost."""
     said = _filled_in(item)
+    funding = _parse(said)
+    if _parse(dump(funding)) != funding:
+        # It says one thing in one place and another elsewhere: kept word for word. `raw` has an `id` only then.
+        funding.raw = {"id": None} | said
+    return funding
+
+
+def _parse(said: Mapping[str, Any]) -> Funding:
     given = said.get("funder")
     funder_said: Mapping[str, Any] = given if isinstance(given, Mapping) else {}
     doi, ror, number = _split(_grant_id(said))
@@ -58,6 +66,8 @@ def load(item: Mapping[str, Any]) -> Funding:
 
 def dump(funding: Funding) -> dict[str, Any]:
     """The grant in a deposition: its id, and what the client said beside it; `load` of it is the same funding."""
+    if funding.raw and "id" in funding.raw:
+        return {key: value for key, value in funding.raw.items() if value is not None}
     key = grant_id(funding)
     item: dict[str, Any] = {} if key is None else {"id": key}
     if key is not None and funding == _from_id(key):
@@ -71,7 +81,9 @@ def dump_long(funding: Funding) -> dict[str, Any]:
     """The grant in a record: `{code, internal_id, funder{name, doi, …}, title, acronym, program, url, doi}`, and what
     else the client said of it."""
     item = _long(funding)
-    return _merge(item, funding.raw) if funding.raw else item
+    if funding.raw:
+        _merge(item, {key: value for key, value in funding.raw.items() if key != "id"})
+    return item
 
 
 def _long(funding: Funding) -> dict[str, Any]:
@@ -118,7 +130,7 @@ def _internal_id(funding: Funding) -> str | None:
 
 @lru_cache(maxsize=4096)
 def _from_id(key: str) -> Funding:
-    return load({"id": key})
+    return _parse({"id": key})
 
 
 def _grant_id(item: Mapping[str, Any]) -> str:

@@ -129,11 +129,12 @@ def discard(session: Session, actor: Actor, draft_id: int) -> bool:
 
 def edit(session: Session, actor: Actor, record_id: int) -> int:
     """Open a published record's metadata for correction; an open edit is simply given back."""
+    # The record first: who opens the same edit at once waits here, and then finds it open.
+    record = session.execute(select(records).where(records.c.id == record_id).with_for_update()).first()
     open_draft = session.execute(select(drafts.c.owner_id).where(drafts.c.id == record_id)).first()
     if open_draft is not None:
         require_owner(actor, open_draft.owner_id)
         return record_id
-    record = session.execute(select(records).where(records.c.id == record_id).with_for_update()).first()
     if record is None:
         raise NotFound()
     require_owner(actor, record.owner_id)

@@ -37,6 +37,7 @@ FORMAT = 1
 WINDOW = 10_000  # hits that paging reaches (api-legacy.md 3.1)
 HEAP = 15_000_000  # bytes a writer may use before it flushes; tantivy's least for one thread
 FACET_SIZE = 10
+COUNTED = 128  # counts of facets that are remembered
 POINTS = 4  # locations of a document that `bounds` tells apart
 
 _ANALYZER = (
@@ -209,6 +210,7 @@ class Index:
         # Reloaded when the state file says so: tantivy's own watcher would be a thread that polls.
         self._index.config_reader("manual")
         self._index.reload()
+        self._counted: dict[SearchRequest, dict[str, list[Bucket]]] = {}
 
     @classmethod
     def create(cls, path: Path) -> Index:
@@ -219,6 +221,7 @@ class Index:
     def reload(self) -> None:
         """Shows what was committed since."""
         self._index.reload()
+        self._counted = {}
 
     @property
     def count(self) -> int:
@@ -234,13 +237,24 @@ class Index:
     def search(self, request: SearchRequest) -> Hits:
         """One page of hits, with facets. Raises QuerySyntaxError, Invalid."""
         node = q.parse(request.q)
+        counted = self._counted  # before the searcher: what it counts is never older than its place here
         searcher = self._index.searcher()
-        compiler = _Compiler(searcher)
-        base, chosen = compiler.request(request, node)
+        base, chosen = _Compiler(searcher).request(request, node)
         whole = _both(base, *chosen.values())
         total, ranked = _top(searcher, whole, request, isinstance(node, q.All))
-        facets = _facets(searcher, base, chosen) if request.facets else {}
-        return Hits([hit for hit, _ in ranked], total, facets)
+        facets: dict[str, list[Bucket]] = {}
+        if request.facets:
+            # Counting is most of the cost of a search that finds much, and the same for all its pages
+            # until the next commit.
+            alike = replace(request, page=1, size=0, sort="")
+            if (known := counted.get(alike)) is not None:
+                facets = known
+            else:
+                facets = _facets(searcher, base, chosen)
+                if len(counted) >= COUNTED:
+                    counted.clear()
+                counted[alike] = facets
+        return Hits([hit for hit, _ in ranked], total, dict(facets))
 
     def ranked(self, request: SearchRequest, limit: int = WINDOW) -> list[Ranked]:
         """The best `limit` hits with what they are sorted by; page and size count for nothing."""

@@ -32,7 +32,7 @@ from strongroom import ids
 from strongroom.errors import Invalid, Malformed
 from strongroom.search.fields import DOIS, FIELDS, resolve
 
-MAX_LENGTH = 10_000  # characters
+MAX_LENGTH = 20_000  # characters
 MAX_CLAUSES = 1_024  # words, phrases, ranges: Lucene's own limit
 MAX_DEPTH = 50
 MAX_EXPANDING = 16  # wildcards, fuzzy words, regular expressions: each looks through a list of words
@@ -328,7 +328,6 @@ class _Scanner:
         self.copy(at + 1)
 
     def word(self, fielded: bool) -> None:
-        self.count()
         text, start = self.text, self.at
         if _DOI.match(text, start) or _ADDRESS.match(text, start):
             self.whole(start)
@@ -349,12 +348,15 @@ class _Scanner:
             self.emit(_ESCAPE.sub(r"\\\1", text[start:at]), start)
             self.at = at
             return
+        if text[start:at] not in ("AND", "OR", "NOT", "TO") and not text.startswith(":", at):
+            self.count()
         self.copy(at)
         if at < len(text) and text[at] == '"':
             raise self.fail("A quotation mark within a word", at)
 
     def whole(self, start: int) -> None:
         """A DOI or address, to the next blank; a parenthesis that it did not open is not its own."""
+        self.count()
         text, at, depth = self.text, start, 0
         while at < len(text) and not text[at].isspace() and text[at] not in '"“”':
             depth += (text[at] == "(") - (text[at] == ")")

@@ -7,6 +7,7 @@ The template gets plain values only, so that it stays a page and the sums are te
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -103,7 +104,7 @@ def file_lines(rows: Sequence[FileRow], t: Texts, download: bool = True) -> Mark
         if f.folder:
             count = ""
             if f.count:
-                number = t.ngettext("%(num)s file", "%(num)s files", f.count) % {"num": f.count}
+                number = t.ngettext("%(num)s file", "%(num)s files", f.count) % {"num": t.number(f.count)}
                 count = f' <span class="faint xs nowrap">{number}</span>'
             end = "<td></td>" if download else ""
             lines.append(
@@ -419,7 +420,7 @@ def record_page(
         files_pages=pages(files_page, last_page) if last_page > 1 else [],
         last_page=last_page,
         may_download=may_download,
-        first_file=first,
+        fetch_one=f"curl -L -C - -o {shlex.quote(first.name)} {shlex.quote(first.url)}" if first else "",
         related=related,
         references=[
             (r.reference, identifier_url(r.scheme, r.identifier) if r.identifier else safe_url(r.reference))

@@ -537,21 +537,3 @@ def draft_page(draft: DraftView, *, settings: Settings, viewer: Viewer, lang: st
         bucket=f"{base}/files/{draft.bucket}",
         warnings=[str(getattr(w, "messages", [w])[0]) for w in draft.warnings],
     )
-
-
-# ── Badge ──
-
-
-def badge(doi: str) -> bytes:
-    """The DOI as a badge (SVG): a field with "DOI" and one with the number. `doi` may end in `.svg`."""
-    shown = doi.removesuffix(".svg")
-    # 11 px Verdana is about 6.6 px a character; the text is told its length, so that it fits in any font.
-    width = round(len(shown) * 6.6) + 14
-    text = escape(shown)
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width + 33}" height="20" role="img" aria-label="DOI: {text}">'
-        f'<title>DOI: {text}</title><rect width="33" height="20" rx="3" fill="#4a4f4c"/>'
-        f'<rect x="33" width="{width}" height="20" rx="3" fill="#0f5c4d"/><rect x="30" width="6" height="20" fill="#0f5c4d"/>'
-        '<g fill="#fff" font-family="Verdana,DejaVu Sans,sans-serif" font-size="11" text-anchor="middle">'
-        f'<text x="16.5" y="14">DOI</text><text x="{33 + width / 2}" y="14" textLength="{width - 14}">{text}</text></g></svg>'
-    ).encode()

@@ -34,6 +34,7 @@ from strongroom.http.deps import (
     in_thread,
     number,
     same_origin,
+    who,
 )
 from strongroom.http.downloads import archive_of, content_of
 from strongroom.ids import today
@@ -158,42 +159,38 @@ async def record(request: Request) -> Response:
             return _go(request, f"/records/{record_id}/export/{wanted.name}", 303)
 
     def work() -> Response:
-        with ctx.db.read() as session:
-            actor = actor_of(session, request) if private else ANONYMOUS
-            try:
-                stamp = queries.stamp(session, actor, record_id)
-            except NotFound:
-                latest = queries.latest_of(session, record_id)
-                if latest is None:
-                    raise
-                return _go(request, f"/records/{latest}")
-            except Forbidden:
-                if actor.is_user:
-                    raise
-                raise Unauthenticated() from None
-            etag = stamp.etag("page", lang, files_page)
-            headers = {**PAGE_HEADERS, **headers_for(etag, private)}
-            if not private and conditional(request, etag):
-                return Response(status_code=304, headers=headers)
-            key = ("page", etag)
-            kept = None if private else cache.get(key)
-            if kept is None:
-                view = queries.by_id(session, actor, record_id, with_versions=True)
-                links = landing.link_header(view, ctx.settings).encode()
-                body = landing.record_page(
-                    view,
-                    settings=ctx.settings,
-                    lang=lang,
-                    viewer=_viewer(actor),
-                    files_page=files_page,
-                    next_url=f"/records/{record_id}",
-                )
-                kept = links + b"\n" + body
-                if not private:
-                    cache.put(key, kept)
-            links, _, body = kept.partition(b"\n")
-            headers["Link"] = links.decode("latin-1", "replace")
-            return Response(body, 200, headers)
+        actor = who(request)
+        try:
+            found = queries.find(ctx.db, actor, record_id)
+        except Forbidden:
+            if actor.is_user:
+                raise
+            raise Unauthenticated() from None
+        if isinstance(found, int):
+            return _go(request, f"/records/{found}")
+        etag = found.stamp.etag("page", lang, files_page)
+        headers = {**PAGE_HEADERS, **headers_for(etag, private)}
+        if not private and conditional(request, etag):
+            return Response(status_code=304, headers=headers)
+        key = ("page", etag)
+        kept = None if private else cache.get(key)
+        if kept is None:
+            view = found.view(with_versions=True)
+            links = landing.link_header(view, ctx.settings).encode()
+            body = landing.record_page(
+                view,
+                settings=ctx.settings,
+                lang=lang,
+                viewer=_viewer(actor),
+                files_page=files_page,
+                next_url=f"/records/{record_id}",
+            )
+            kept = links + b"\n" + body
+            if not private:
+                cache.put(key, kept)
+        links, _, body = kept.partition(b"\n")
+        headers["Link"] = links.decode("latin-1", "replace")
+        return Response(body, 200, headers)
 
     return await in_loop_or_thread(request, work)
 

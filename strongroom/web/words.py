@@ -17,6 +17,9 @@ def N_(text: str) -> str:
     return text
 
 
+_NOTES: Final = N_("Notes")
+
+
 class _Titled(Protocol):
     @property
     def title(self) -> str: ...
@@ -47,6 +50,8 @@ def date_type(id: str, gettext: Callable[[str], str]) -> str:
 
 
 def description_type(id: str, gettext: Callable[[str], str]) -> str:
+    if id == "notes":  # in use by Zenodo, and in no vocabulary
+        return gettext(_NOTES)
     return _title(vocabularies.description_types(), id, gettext)
 
 

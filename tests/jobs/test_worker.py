@@ -287,6 +287,18 @@ def test_stop_ends_the_running_job_and_gives_back_the_rest(database: Database, w
     assert counts(database) == (2, 0, 0)
 
 
+def test_stopping_is_never_overheard(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However the order of waking and stopping falls out between the threads."""
+    monkeypatch.setattr("strongroom.jobs.worker.GATHER_SECONDS", 0.0005)
+    jobs.task("work")(lambda ctx, args: None)
+    for _ in range(count(100, 3000)):
+        worker = jobs.Worker(database, None)
+        worker.start()
+        jobs.wake()
+        time.sleep(random.uniform(0, 0.001))
+        assert worker.stop(timeout=10)
+
+
 def test_a_worker_outlives_trouble_with_the_database(database: Database, workers: Any) -> None:
     done = []
     jobs.task("work")(lambda ctx, args: done.append(args["key"]))
