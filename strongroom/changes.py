@@ -9,11 +9,23 @@ a smaller number after a larger one was seen.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import BigInteger, Column, Index, Integer, String, Table, Text, func, insert, select
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+    Integer,
+    String,
+    Table,
+    Text,
+    bindparam,
+    func,
+    insert,
+    select,
+)
 
 from strongroom.db import AnyRow, Moment, Session, metadata
 from strongroom.ids import now
@@ -47,30 +59,43 @@ def append(
 
     The time is never smaller than the one before, so that a harvest by time misses nothing.
     """
-    at = now()
     if session.dialect.name == "postgresql":
         session.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
-    last = session.execute(select(changes.c.at).order_by(changes.c.seq.desc()).limit(1)).scalar()
-    if last is not None and last >= at:
-        at = last + timedelta(microseconds=1)
-    result = session.execute(
+    row = session.execute(
+        _APPEND[session.dialect.name],
+        {
+            "at": now(),
+            "actor": actor,
+            "verb": verb,
+            "kind": kind,
+            "subject_id": subject_id,
+            "detail": orjson.dumps(detail).decode() if detail else None,
+        },
+    )
+    return int(row.scalar_one())
+
+
+def _append(later: Any) -> Any:
+    """The insert, whose time is that of the newest line where the clock went back."""
+    before = select(changes.c.at).order_by(changes.c.seq.desc()).limit(1).scalar_subquery()
+    at = bindparam("at", type_=Moment())
+    names = ("actor", "verb", "kind", "subject_id", "detail")
+    return (
         insert(changes)
-        .values(
-            at=at,
-            actor=actor,
-            verb=verb,
-            kind=kind,
-            subject_id=subject_id,
-            detail=orjson.dumps(detail).decode() if detail else None,
-        )
+        .values(at=later(at, func.coalesce(before, at)), **{n: bindparam(n, type_=changes.c[n].type) for n in names})
         .returning(changes.c.seq)
     )
-    return int(result.scalar_one())
+
+
+_APPEND = {"sqlite": _append(func.max), "postgresql": _append(func.greatest)}
+
+
+_NEWEST = select(func.max(changes.c.seq))
 
 
 def newest(session: Session) -> int:
     """The newest change number, 0 when nothing ever happened. One look at the primary key."""
-    return int(session.execute(select(func.max(changes.c.seq))).scalar() or 0)
+    return int(session.execute(_NEWEST).scalar() or 0)
 
 
 def after(session: Session, seq: int, limit: int) -> Sequence[AnyRow]:

@@ -13,9 +13,10 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -23,6 +24,7 @@ from sqlalchemy import (
     Connection,
     Dialect,
     Engine,
+    Insert,
     Integer,
     MetaData,
     String,
@@ -194,10 +196,10 @@ class Database:
         SQLAlchemy. Times come as the database's own type; `moment` makes them one.
         """
         if not self.is_sqlite:
-            with self._reader.connect() as connection:
-                rows = connection.exec_driver_sql(statement.replace("?", "%s"), values).all()
+            with self._reader.connect() as session:
+                rows = session.exec_driver_sql(statement.replace("?", "%s"), values).all()
             return [tuple(row) for row in rows]
-        connection = getattr(self._local, "connection", None)
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
             connection = sqlite3.connect(
                 f"file:{self.path}?mode=ro", uri=True, isolation_level=None, timeout=self._busy,
@@ -207,7 +209,7 @@ class Database:
             self._local.connection = connection
             self._hot.append(connection)
         try:
-            return connection.execute(statement, values).fetchall()  # type: ignore[no-any-return]
+            return connection.execute(statement, values).fetchall()
         except sqlite3.OperationalError as error:
             if "locked" in str(error) or "busy" in str(error):
                 raise Busy() from error
@@ -263,9 +265,14 @@ def _busy_translated() -> Iterator[None]:
         raise
 
 
-def insert_row(session: Session, table: Table, values: Mapping[str, Any]) -> None:
-    """Insert one row."""
-    session.execute(insert(table), [dict(values)])
+@cache
+def _insert_into(table: Table) -> Insert:
+    return insert(table)
+
+
+def insert_row(session: Session, table: Table, values: dict[str, Any]) -> None:
+    """Insert one row. The statement is made once a table: making it costs more than running it."""
+    session.execute(_insert_into(table), [values])
 
 
 def wait_for(database: Database, seconds: float = 30) -> None:

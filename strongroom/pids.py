@@ -9,7 +9,7 @@ local (our registrar registers nothing), external (somebody else's DOI), tombsto
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, String, Table, Text, delete, select, update
+from sqlalchemy import BigInteger, Column, Index, String, Table, Text, bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from strongroom.db import AnyRow, Moment, Session, metadata
@@ -30,9 +30,17 @@ pids = Table(
 )
 
 
+_BIND = {
+    name: dialect.insert(pids).on_conflict_do_nothing().returning(pids.c.value)
+    for name, dialect in (("sqlite", sqlite), ("postgresql", postgresql))
+}
+_OF = select(pids).where(pids.c.kind == bindparam("kind"), pids.c.subject_id == bindparam("subject_id"))
+_BY_VALUE = select(pids).where(pids.c.value == bindparam("value"))
+
+
 def resolve(session: Session, doi: str) -> AnyRow | None:
     """The row (kind, subject_id, state, shown) of a DOI, or None."""
-    return session.execute(select(pids).where(pids.c.value == doi.lower())).first()
+    return session.execute(_BY_VALUE, {"value": doi.lower()}).first()
 
 
 def bind(session: Session, doi: str, kind: str, subject_id: int, state: str) -> None:
@@ -45,9 +53,8 @@ def bind(session: Session, doi: str, kind: str, subject_id: int, state: str) -> 
         "state": state,
         "updated": now(),
     }
-    # Not look first, insert then: on PostgreSQL two who publish the same DOI at once would both see none.
-    dialect = postgresql if session.dialect.name == "postgresql" else sqlite
-    if session.execute(dialect.insert(pids).values(values).on_conflict_do_nothing()).rowcount:
+    # Not look first, insert then: on PostgreSQL two who publish one DOI at once would both see none.
+    if session.execute(_BIND[session.dialect.name], values).first() is not None:
         return
     row = resolve(session, doi)
     if row is None or (row.kind, row.subject_id) != (kind, subject_id):
@@ -62,7 +69,7 @@ def set_state(session: Session, doi: str, state: str, error: str | None = None) 
 
 def of(session: Session, kind: str, subject_id: int) -> AnyRow | None:
     """The PID row of a record or concept."""
-    return session.execute(select(pids).where(pids.c.kind == kind, pids.c.subject_id == subject_id)).first()
+    return session.execute(_OF, {"kind": kind, "subject_id": subject_id}).first()
 
 
 def release(session: Session, kind: str, subject_id: int) -> None:

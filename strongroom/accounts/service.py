@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Iterable
 from datetime import timedelta
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 
 from strongroom import changes
 from strongroom.access import ANONYMOUS, SCOPES, Actor
@@ -119,12 +119,13 @@ _BY_TOKEN = (
         tokens.c.scopes, tokens.c.expires,
     )
     .join(users, users.c.id == tokens.c.user_id)
+    .where(tokens.c.hash == bindparam("hash"))
 )  # fmt: skip
 
 
 def by_token(session: Session, token: str) -> Actor:
     """Who this token speaks for; ANONYMOUS for an unknown, expired or disabled one."""
-    row = session.execute(_BY_TOKEN.where(tokens.c.hash == _digest(token))).first()
+    row = session.execute(_BY_TOKEN, {"hash": _digest(token)}).first()
     if row is None or not row.is_active or (row.expires is not None and row.expires <= now()):
         return ANONYMOUS
     return Actor(
@@ -169,12 +170,13 @@ _BY_SESSION = (
         sessions.c.csrf, sessions.c.expires,
     )
     .join(users, users.c.id == sessions.c.user_id)
+    .where(sessions.c.hash == bindparam("hash"))
 )  # fmt: skip
 
 
 def by_session(session: Session, cookie: str) -> Actor:
     """Who this browser session belongs to; ANONYMOUS when ended."""
-    row = session.execute(_BY_SESSION.where(sessions.c.hash == _digest(cookie))).first()
+    row = session.execute(_BY_SESSION, {"hash": _digest(cookie)}).first()
     if row is None or not row.is_active or row.expires <= now():
         return ANONYMOUS
     return Actor(

@@ -126,10 +126,12 @@ async def update(request: Request) -> Response:
         with ctx.db.begin() as session:
             actor = actor_of(session, request)
             require_scope(actor, WRITE, ctx.settings.enforce_scopes)
-            drafts.lock(session, actor, _id(request))
+            locked = drafts.lock(session, actor, _id(request))
             data, warnings = _data(body, ctx)
             if data is not None:
-                drafts.update_data(session, actor, _id(request), data, if_match=if_match(request))
+                drafts.update_data(
+                    session, actor, locked.id, data, if_match=if_match(request), locked=locked
+                )
             return _see(session, actor, _id(request)), warnings
 
     view, warnings = await in_thread(request, work)

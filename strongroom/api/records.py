@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from strongroom.db import Session
-from strongroom.errors import Forbidden, NotAcceptable, NotFound
+from strongroom.errors import Forbidden, NotAcceptable
 from strongroom.files import service as files
 from strongroom.http import representations, shapes
 from strongroom.http.caching import conditional, headers_for

@@ -14,9 +14,9 @@ from hashlib import blake2b
 from typing import Any
 
 import orjson
-from sqlalchemy import Select, and_, delete, func, insert, or_, select, update
+from sqlalchemy import and_, bindparam, delete, func, or_, select, update
 
-from strongroom.db import AnyRow, Database, Session, metadata, moment
+from strongroom.db import AnyRow, Database, Session, insert_row, metadata, moment
 from strongroom.errors import Finding, Invalid, NotFound, StorageFull, TooLarge
 from strongroom.files.keys import check_key, fold_case, fold_normal, parents
 from strongroom.files.models import instances, objects, uploads
@@ -72,7 +72,7 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-def in_version(concept_id: int, version: int) -> Any:
+def in_version(concept_id: Any, version: Any) -> Any:
     return and_(
         objects.c.concept_id == concept_id,
         objects.c.first_version <= version,
@@ -80,18 +80,49 @@ def in_version(concept_id: int, version: int) -> Any:
     )
 
 
-def _files(bucket: Bucket) -> Select[Any]:
-    return (
-        select(*_COLUMNS)
-        .join(instances, instances.c.id == objects.c.instance_id)
-        .where(in_version(bucket.concept_id, bucket.version))
-    )
+# Statements of the deposit path are made once: making one costs more than running it (decision 0007).
+_HERE = in_version(bindparam("concept_id"), bindparam("version"))
+_FILES = select(*_COLUMNS).join(instances, instances.c.id == objects.c.instance_id).where(_HERE)
+_LIST = _FILES.order_by(objects.c.key)
+_BY_KEY = _FILES.where(objects.c.key == bindparam("key"))
+_BY_ID = _FILES.where(objects.c.id == bindparam("id"))
+_CURRENT = select(objects).where(_HERE, objects.c.key == bindparam("key"))
+_MEASURE = (
+    select(func.count(), func.coalesce(func.sum(instances.c.size), 0))
+    .select_from(objects)
+    .join(instances, instances.c.id == objects.c.instance_id)
+    .where(_HERE)
+)
+_INSIDE = (
+    select(objects.c.key)
+    .where(_HERE, objects.c.key > bindparam("low"), objects.c.key < bindparam("high"))
+    .order_by(objects.c.key)
+    .limit(2)
+)
+_TWINS = select(objects.c.key).where(
+    _HERE, objects.c.key_fold == bindparam("fold"), objects.c.key != bindparam("key")
+)
+_EQUAL = (
+    select(instances.c.id)
+    .where(instances.c.sha256 == bindparam("sha256"), instances.c.size == bindparam("size"))
+    .limit(1)
+    .with_for_update()
+)
+_END_UPLOAD = delete(uploads).where(uploads.c.location == bindparam("at"))
+
+
+def _view(row: Any) -> FileView:
+    return FileView(*row)
+
+
+def _of(bucket: Bucket, **more: object) -> dict[str, object]:
+    return {"concept_id": bucket.concept_id, "version": bucket.version, **more}
 
 
 def list_files(session: Session, bucket: Bucket) -> list[FileView]:
     """All files of the version: in the depositor's order, new ones and all others by key's bytes."""
-    rows = session.execute(_files(bucket).order_by(objects.c.key)).all()
-    return _ordered(bucket, [FileView(*row) for row in rows])
+    rows = session.execute(_LIST, _of(bucket)).all()
+    return _ordered(bucket, [_view(row) for row in rows])
 
 
 _HOT = """SELECT o.id, o.version_id, o.key, i.size, i.md5, i.sha256, i.crc32, o.mimetype, o.created, o.updated,
@@ -106,7 +137,7 @@ def list_files_hot(db: Database, bucket: Bucket) -> list[FileView]:
     return _ordered(
         bucket,
         [
-            FileView(*row[:8], moment(row[8]), moment(row[9]), row[10], row[11])
+            _view((*row[:8], moment(row[8]), moment(row[9]), row[10], row[11]))
             for row in db.hot(_HOT, bucket.concept_id, bucket.version, bucket.version)
         ],
     )
@@ -127,7 +158,7 @@ def list_files_of(session: Session, buckets: Sequence[Bucket]) -> dict[int, list
     found: dict[int, list[FileView]] = {}
     for b in buckets:
         mine = [
-            FileView(*row[:width])
+            _view(row[:width])
             for row in rows
             if row.concept_id == b.concept_id
             and row.first_version <= b.version
@@ -160,10 +191,10 @@ def _ordered(bucket: Bucket, found: list[FileView]) -> list[FileView]:
 
 def find(session: Session, bucket: Bucket, key: str) -> FileView:
     """The file of this key. Raises NotFound."""
-    row = session.execute(_files(bucket).where(objects.c.key == key)).first()
+    row = session.execute(_BY_KEY, _of(bucket, key=key)).first()
     if row is None:
         raise NotFound("Object does not exist.")
-    return FileView(*row)
+    return _view(row)
 
 
 def has(session: Session, bucket: Bucket, key: str) -> bool:
@@ -172,20 +203,15 @@ def has(session: Session, bucket: Bucket, key: str) -> bool:
 
 def find_by_id(session: Session, bucket: Bucket, file_id: str) -> FileView:
     """The file of this id. Raises NotFound."""
-    row = session.execute(_files(bucket).where(objects.c.id == file_id)).first()
+    row = session.execute(_BY_ID, _of(bucket, id=file_id)).first()
     if row is None:
         raise NotFound("File does not exist.")
-    return FileView(*row)
+    return _view(row)
 
 
 def measure(session: Session, concept_id: int, version: int) -> tuple[int, int]:
     """(number of files, bytes) of a version."""
-    row = session.execute(
-        select(func.count(), func.coalesce(func.sum(instances.c.size), 0))
-        .select_from(objects)
-        .join(instances, instances.c.id == objects.c.instance_id)
-        .where(in_version(concept_id, version))
-    ).one()
+    row = session.execute(_MEASURE, {"concept_id": concept_id, "version": version}).one()
     return int(row[0]), int(row[1])
 
 
@@ -211,26 +237,23 @@ def user_bytes(session: Session, user_id: int) -> int:
 def check_name(session: Session, bucket: Bucket, key: str, *, replacing: str | None = None) -> list[Finding]:
     """Refuse keys that can't stand beside the others (Invalid); return warnings for those that differ in case."""
     check_key(key)
-    here = in_version(bucket.concept_id, bucket.version)
-    if replacing is not None:
-        here = and_(here, objects.c.key != replacing)
     above = parents(key)
     if above:
-        clash = session.execute(select(objects.c.key).where(here, objects.c.key.in_(above))).scalar()
+        here = in_version(bucket.concept_id, bucket.version)
+        clashes = session.execute(select(objects.c.key).where(here, objects.c.key.in_(above))).scalars()
+        clash = next((k for k in clashes if k != replacing), None)
         if clash is not None:
             raise Invalid.at(
                 "key", f"{key!r} can't be stored: {clash!r} is a file here, so it can't be a folder."
             )
-    inside = session.execute(
-        select(objects.c.key).where(here, objects.c.key > key + "/", objects.c.key < key + "0").limit(1)
-    ).scalar()
+    found = session.execute(_INSIDE, _of(bucket, low=key + "/", high=key + "0")).scalars()
+    inside = next((k for k in found if k != replacing), None)
     if inside is not None:
         raise Invalid.at("key", f"{key!r} can't be stored: it is a folder here, holding {inside!r}.")
     warnings = []
-    twins = session.execute(
-        select(objects.c.key).where(here, objects.c.key_fold == fold_key(key), objects.c.key != key)
-    ).scalars()
-    for twin in twins:
+    for twin in session.execute(_TWINS, _of(bucket, fold=fold_key(key), key=key)).scalars():
+        if twin == replacing:
+            continue
         if fold_normal(twin) == fold_normal(key):
             raise Invalid.at(
                 "key",
@@ -270,12 +293,9 @@ def reserve(
     The upload row is what the sweep reads: bytes at `location` belong to nobody until `attach`.
     """
     bounds: list[int] = []
-    before = session.execute(
-        select(instances.c.size)
-        .join(objects, objects.c.instance_id == instances.c.id)
-        .where(in_version(bucket.concept_id, bucket.version), objects.c.key == (key or ""))
-    ).scalar()
     if settings.quota_record_bytes or settings.quota_record_files:
+        row = session.execute(_BY_KEY, _of(bucket, key=key or "")).first()
+        before = row.size if row is not None else None
         count, used = measure(session, bucket.concept_id, bucket.version)
         pending = session.execute(
             select(func.count(), func.coalesce(func.sum(uploads.c.reserved), 0)).where(
@@ -309,17 +329,19 @@ def reserve(
         if left < (size or 0):
             raise StorageFull()
         room = left if room is None else min(room, left)
-    moment = now()
-    session.execute(
-        insert(uploads).values(
-            location=location,
-            store=store,
-            concept_id=bucket.concept_id,
-            user_id=user_id,
-            reserved=size or 0,
-            started=moment,
-            heartbeat=moment,
-        )
+    started = now()
+    insert_row(
+        session,
+        uploads,
+        {
+            "location": location,
+            "store": store,
+            "concept_id": bucket.concept_id,
+            "user_id": user_id,
+            "reserved": size or 0,
+            "started": started,
+            "heartbeat": started,
+        },
     )
     return Room(location, room)
 
@@ -351,33 +373,30 @@ def attach(session: Session, bucket: Bucket, key: str, stored: Stored, mimetype:
     Equal bytes that are stored already are reused: ours then belong to nobody and are removed by a job.
     Reuse happens only now, after all bytes came, so timing tells nothing about what the store holds.
     """
-    taken = session.execute(delete(uploads).where(uploads.c.location == stored.location))
+    taken = session.execute(_END_UPLOAD, {"at": stored.location})
     if taken.rowcount == 0:
         # The sweep gave this upload up (no heartbeat): its bytes may be gone already.
         raise Invalid.at("file", "The upload was given up after a long silence: send it again.")
-    moment = now()
-    equal = session.execute(
-        select(instances.c.id)
-        .where(instances.c.sha256 == stored.sha256, instances.c.size == stored.size)
-        .limit(1)
-        .with_for_update()
-    ).scalar()
+    moment_now = now()
+    equal = session.execute(_EQUAL, {"sha256": stored.sha256, "size": stored.size}).scalar()
     if equal is not None:
         instance_id = equal
         remove_bytes_later(session, stored.store, stored.location, 0)
     else:
         instance_id = new_uuid()
-        session.execute(
-            insert(instances).values(
-                id=instance_id,
-                size=stored.size,
-                md5=stored.md5,
-                sha256=stored.sha256,
-                crc32=stored.crc32,
-                store=stored.store,
-                location=stored.location,
-                created=moment,
-            )
+        insert_row(
+            session,
+            instances,
+            {
+                "id": instance_id,
+                "size": stored.size,
+                "md5": stored.md5,
+                "sha256": stored.sha256,
+                "crc32": stored.crc32,
+                "store": stored.store,
+                "location": stored.location,
+                "created": moment_now,
+            },
         )
     return _name(session, bucket, key, instance_id, mimetype)
 
@@ -404,14 +423,12 @@ def _name(session: Session, bucket: Bucket, key: str, instance_id: str, mimetype
         "created": created,
         "updated": moment,
     }
-    session.execute(insert(objects), [row])
+    insert_row(session, objects, row)
     return find(session, bucket, key)
 
 
 def _current(session: Session, bucket: Bucket, key: str) -> AnyRow | None:
-    return session.execute(
-        select(objects).where(in_version(bucket.concept_id, bucket.version), objects.c.key == key)
-    ).first()
+    return session.execute(_CURRENT, _of(bucket, key=key)).first()
 
 
 def _close(session: Session, bucket: Bucket, rows: Sequence[AnyRow]) -> None:

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from strongroom.errors import Forbidden, NotFound
 from strongroom.files import service as files
 from strongroom.files.views import FileView
-from strongroom.http.archive import archive_response
+from strongroom.http.archive import Archive, archive_response
 from strongroom.http.deps import actor_of, context, has_credentials, in_loop_or_thread, in_thread
 from strongroom.http.transfer import file_response
 from strongroom.records import queries
@@ -52,12 +52,8 @@ async def archive_of(request: Request, record_id: int) -> Response:
         raise Forbidden()
     if not view.files:
         raise NotFound("This record has no files.")
+    listed = view.files
+    archive = await in_thread(request, Archive.plan, lambda: listed, view.created)
     return archive_response(
-        request,
-        view.files,
-        ctx.store,
-        filename=f"{view.id}.zip",
-        created=view.created,
-        public=public,
-        pool=ctx.blocks,
+        request, archive, ctx.store, filename=f"{view.id}.zip", public=public, pool=ctx.blocks
     )

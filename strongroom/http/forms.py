@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 from urllib.parse import unquote_to_bytes
 
-from python_multipart.exceptions import MultipartParseError
+from python_multipart.exceptions import FormParserError, MultipartParseError
 from python_multipart.multipart import MultipartParser
 
 from strongroom.errors import Incomplete, Malformed, TooLarge
@@ -106,7 +106,7 @@ class _Events:
                     "on_end": self._end,
                 },
             )
-        except MultipartParseError as error:
+        except FormParserError as error:  # a boundary of more than 256 bytes
             raise Malformed(NOT_A_FORM) from error
 
     def _begin(self) -> None:

@@ -29,7 +29,7 @@ def load(item: Mapping[str, Any]) -> Funding:
     """The funding that this grant says; what no field of ours holds stays in `raw`, so nothing is lost."""
     said = _filled_in(item)
     funding = _parse(said)
-    if _parse(dump(funding)) != funding:
+    if any(_parse(answer) != funding for answer in (dump(funding), dump_long(funding))):
         # It says one thing in one place and another elsewhere: kept word for word. `raw` has an `id` only then.
         funding.raw = {"id": None} | said
     return funding

@@ -492,16 +492,17 @@ class _Reader:
             if kind.lower() not in vocabularies.date_types():
                 self.not_in(vocabularies.legacy_date_types(), f"{path}.type", kind)
                 continue
-            whole = self.text(item.get("date"), f"{path}.date")  # InvenioRDM's: one date or an interval
             bounds = [self.text(item.get(name), f"{path}.{name}") or "" for name in ("start", "end")]
+            whole = self.text(item.get("date"), f"{path}.date")  # InvenioRDM's: one date or an interval
+            if whole and not any(bounds):
+                first, slash, last = whole.partition("/")
+                bounds = [first.strip(), last.strip() if slash else first.strip()]
             for name, bound in zip(("start", "end"), bounds, strict=True):
                 if "/" in bound:
                     hint = f"'{bound}' is not a date: write YYYY-MM-DD, YYYY-MM or YYYY."
                     self.refuse(f"{path}.{name}", "Invalid date provided.", hint, also="metadata.dates")
-            start, end = bounds
+            start, end = ("" if bound == ".." else bound for bound in bounds)  # EDTF's word for an open end
             span = start if start == end else f"{start}/{end}"
-            if not span and whole and whole.count("/") < 2:
-                span = whole
             description = self.text(item.get("description"), f"{path}.description")
             found.append(Date(date=span, type=kind.lower(), description=description))
         return found

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import orjson
-from sqlalchemy import Row, delete, exists, insert, select, union_all, update
+from sqlalchemy import bindparam, delete, exists, select, union_all, update
 from sqlalchemy import literal as sql_literal
 
 from strongroom import changes
 from strongroom.access import Actor, require_owner, require_user
-from strongroom.db import AnyRow, Database, Session
+from strongroom.db import AnyRow, Database, Moment, Session, insert_row
 from strongroom.errors import Conflict, Forbidden, Invalid, Locked, NotFound, Stale
 from strongroom.files import service as files
 from strongroom.files.service import Bucket
@@ -25,6 +25,32 @@ from strongroom.metadata.model import RecordData
 from strongroom.records.models import concepts, drafts, records
 from strongroom.records.views import DraftView
 
+# Statements of the deposit path are made once: making one costs more than running it (decision 0007).
+_THIS = drafts.c.id == bindparam("draft_id")
+_READ = select(drafts).where(_THIS)
+_LOCK = _READ.with_for_update()
+_LOCK_OPEN = _LOCK.where(drafts.c.published.is_(False))
+_SAVE = (
+    update(drafts)
+    .where(_THIS)
+    .values(
+        data=bindparam("said"),
+        title=bindparam("called"),
+        revision=drafts.c.revision + 1,
+        updated=bindparam("moment", type_=Moment()),
+    )
+)
+_TOUCH = (
+    update(drafts)
+    .where(_THIS)
+    .values(revision=drafts.c.revision + 1, updated=bindparam("moment", type_=Moment()))
+)
+_VIEW = (
+    select(drafts, concepts.c.doi.label("concept_doi"), concepts.c.latest_id, concepts.c.next_draft_id)
+    .join(concepts, concepts.c.id == drafts.c.concept_id)
+    .where(_THIS)
+)
+
 
 def create(session: Session, db: Database, actor: Actor, data: RecordData) -> int:
     """Begin a deposit: a new concept with the draft of its first version. Returns the draft's id."""
@@ -32,19 +58,18 @@ def create(session: Session, db: Database, actor: Actor, data: RecordData) -> in
     draft_id = db.next_id(session)
     concept_id = draft_id - 1
     moment = now()
-    session.execute(
-        insert(concepts),
-        [
-            {
-                "id": concept_id,
-                "owner_id": user_id,
-                "latest_version": 0,
-                "next_draft_id": draft_id,
-                "revision": 0,
-                "created": moment,
-                "updated": moment,
-            }
-        ],
+    insert_row(
+        session,
+        concepts,
+        {
+            "id": concept_id,
+            "owner_id": user_id,
+            "latest_version": 0,
+            "next_draft_id": draft_id,
+            "revision": 0,
+            "created": moment,
+            "updated": moment,
+        },
     )
     _insert(session, draft_id, concept_id, user_id, 1, data, moment)
     changes.append(session, actor.label, "created", "draft", draft_id)
@@ -63,29 +88,28 @@ def _insert(
     published: bool = False,
     file_order: str | None = None,
 ) -> None:
-    session.execute(
-        insert(drafts),
-        [
-            {
-                "id": draft_id,
-                "concept_id": concept_id,
-                "owner_id": owner_id,
-                "version": version,
-                "published": published,
-                "data": data.to_json(),
-                "title": data.plain_title(),
-                "file_order": file_order,
-                "revision": 1,
-                "created": moment,
-                "updated": moment,
-            }
-        ],
+    insert_row(
+        session,
+        drafts,
+        {
+            "id": draft_id,
+            "concept_id": concept_id,
+            "owner_id": owner_id,
+            "version": version,
+            "published": published,
+            "data": data.to_json(),
+            "title": data.plain_title(),
+            "file_order": file_order,
+            "revision": 1,
+            "created": moment,
+            "updated": moment,
+        },
     )
 
 
 def lock(session: Session, actor: Actor, draft_id: int) -> AnyRow:
     """The draft's row, locked until the transaction ends. Raises NotFound, Forbidden."""
-    row = session.execute(select(drafts).where(drafts.c.id == draft_id).with_for_update()).first()
+    row = session.execute(_LOCK, {"draft_id": draft_id}).first()
     if row is None:
         # Others' records are Forbidden, not "not in edit": who may not write learns nothing of the state.
         owner = session.execute(select(records.c.owner_id).where(records.c.id == draft_id)).scalar()
@@ -97,16 +121,24 @@ def lock(session: Session, actor: Actor, draft_id: int) -> AnyRow:
 
 
 def update_data(
-    session: Session, actor: Actor, draft_id: int, data: RecordData, *, if_match: int | None = None
+    session: Session,
+    actor: Actor,
+    draft_id: int,
+    data: RecordData,
+    *,
+    if_match: int | None = None,
+    locked: AnyRow | None = None,
 ) -> None:
-    """Replace all that is said about a draft. Raises NotFound, Forbidden, Stale, Invalid."""
-    row = lock(session, actor, draft_id)
+    """Replace all that is said about a draft. Raises NotFound, Forbidden, Stale.
+
+    `locked` is the draft's row where the caller called `lock` already.
+    """
+    row = locked or lock(session, actor, draft_id)
     if if_match is not None and if_match != row.revision:
         raise Stale()
     session.execute(
-        update(drafts)
-        .where(drafts.c.id == draft_id)
-        .values(data=data.to_json(), title=data.plain_title(), revision=row.revision + 1, updated=now())
+        _SAVE,
+        {"draft_id": draft_id, "said": data.to_json(), "called": data.plain_title(), "moment": now()},
     )
     changes.append(session, actor.label, "updated", "draft", draft_id)
 
@@ -200,18 +232,14 @@ def new_version(session: Session, db: Database, actor: Actor, record_id: int) ->
 
 def view(session: Session, actor: Actor, draft_id: int) -> DraftView | None:
     """The open draft of this id as its owner sees it; None when there is none. Raises Forbidden."""
-    row = session.execute(
-        select(drafts, concepts.c.doi.label("concept_doi"), concepts.c.latest_id, concepts.c.next_draft_id)
-        .join(concepts, concepts.c.id == drafts.c.concept_id)
-        .where(drafts.c.id == draft_id)
-    ).first()
+    row = session.execute(_VIEW, {"draft_id": draft_id}).first()
     if row is None:
         return None
     require_owner(actor, row.owner_id)
     return _view(session, row)
 
 
-def _view(session: Session, row: Row[tuple[object, ...]] | AnyRow) -> DraftView:
+def _view(session: Session, row: AnyRow) -> DraftView:
     doi = None
     if row.published:
         doi = session.execute(select(records.c.doi).where(records.c.id == row.id)).scalar()
@@ -245,7 +273,7 @@ def open_bucket(session: Session, actor: Actor, draft_id: int) -> Bucket:
     A published record without an open draft is Locked too (DOC: 403; Zenodo's code says 404 for some
     calls): its files never change.
     """
-    row = session.execute(select(drafts).where(drafts.c.id == draft_id)).first()
+    row = session.execute(_READ, {"draft_id": draft_id}).first()
     if row is None:
         owner = session.execute(select(records.c.owner_id).where(records.c.id == draft_id)).scalar()
         if owner is None:
@@ -263,9 +291,7 @@ def open_bucket(session: Session, actor: Actor, draft_id: int) -> Bucket:
 
 def still_open(session: Session, bucket: Bucket) -> Bucket:
     """The bucket again, after bytes came, with its draft locked. Raises Conflict when it closed meanwhile."""
-    row = session.execute(
-        select(drafts).where(drafts.c.id == bucket.record_id, drafts.c.published.is_(False)).with_for_update()
-    ).first()
+    row = session.execute(_LOCK_OPEN, {"draft_id": bucket.record_id}).first()
     if row is None:
         raise Conflict(
             "The draft was published or discarded while the file was on its way. The file was not stored."
@@ -275,9 +301,7 @@ def still_open(session: Session, bucket: Bucket) -> Bucket:
 
 def touch(session: Session, actor: Actor, draft_id: int, verb: str) -> None:
     """A draft's files changed: bump its revision and say so in the log."""
-    session.execute(
-        update(drafts).where(drafts.c.id == draft_id).values(revision=drafts.c.revision + 1, updated=now())
-    )
+    session.execute(_TOUCH, {"draft_id": draft_id, "moment": now()})
     changes.append(session, actor.label, verb, "draft", draft_id)
 
 

@@ -19,7 +19,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from strongroom import pids
 from strongroom.accounts.models import users
@@ -27,7 +27,6 @@ from strongroom.db import AnyRow, Session
 from strongroom.errors import NotFound
 from strongroom.files import service as files
 from strongroom.files.models import instances, objects
-from strongroom.files.service import Bucket
 from strongroom.ids import iso
 from strongroom.records.models import concepts, records, revisions
 from strongroom.storage.base import ObjectStore
@@ -49,13 +48,35 @@ class Manifest:
     record_id: int
 
 
+# Made once: a manifest is written for every publish (decision 0007).
+_RECORD = select(records).where(records.c.id == bindparam("record_id"))
+_CONCEPT = select(concepts).where(concepts.c.id == bindparam("concept_id"))
+_OWNER = select(users).where(users.c.id == bindparam("user_id"))
+_REVISIONS = (
+    select(revisions)
+    .where(revisions.c.record_id == bindparam("record_id"))
+    .order_by(revisions.c.revision)
+)
+_FILES = (
+    select(
+        objects.c.id, objects.c.version_id, objects.c.key, objects.c.mimetype, objects.c.created,
+        objects.c.updated, instances.c.id.label("instance_id"), instances.c.size, instances.c.md5,
+        instances.c.sha256, instances.c.crc32, instances.c.store, instances.c.location,
+        instances.c.created.label("stored"),
+    )
+    .join(instances, instances.c.id == objects.c.instance_id)
+    .where(files.in_version(bindparam("concept_id"), bindparam("version")))
+    .order_by(objects.c.key)
+)  # fmt: skip
+
+
 def read(session: Session, record_id: int) -> Manifest | None:
     """The state of now of one version as a manifest; None when there is no such record (any more)."""
-    row = session.execute(select(records).where(records.c.id == record_id)).first()
+    row = session.execute(_RECORD, {"record_id": record_id}).first()
     if row is None:
         return None
-    concept = session.execute(select(concepts).where(concepts.c.id == row.concept_id)).one()
-    owner = session.execute(select(users).where(users.c.id == concept.owner_id)).one()
+    concept = session.execute(_CONCEPT, {"concept_id": row.concept_id}).one()
+    owner = session.execute(_OWNER, {"user_id": concept.owner_id}).one()
     body: dict[str, Any] = {
         "format": FORMAT,
         "stamp": concept.revision,
@@ -99,9 +120,7 @@ def read(session: Session, record_id: int) -> Manifest | None:
         },
         "revisions": [
             {"revision": r.revision, "at": iso(r.at), "actor": r.actor, "data": orjson.loads(r.data)}
-            for r in session.execute(
-                select(revisions).where(revisions.c.record_id == record_id).order_by(revisions.c.revision)
-            )
+            for r in session.execute(_REVISIONS, {"record_id": record_id})
         ],
     }
     folder = f"{ROOT}{concept.id}/"
@@ -160,18 +179,8 @@ def write_files(session: Session, store: ObjectStore, manifest: Manifest) -> Non
 
 
 def _rows(session: Session, record: AnyRow, *more: Any) -> Iterator[AnyRow]:
-    bucket = Bucket(record.id, record.concept_id, record.version, record.owner_id, False)
-    yield from session.execute(
-        select(
-            objects.c.id, objects.c.version_id, objects.c.key, objects.c.mimetype, objects.c.created,
-            objects.c.updated, instances.c.id.label("instance_id"), instances.c.size, instances.c.md5,
-            instances.c.sha256, instances.c.crc32, instances.c.store, instances.c.location,
-            instances.c.created.label("stored"),
-        )
-        .join(instances, instances.c.id == objects.c.instance_id)
-        .where(files.in_version(bucket.concept_id, bucket.version), *more)
-        .order_by(objects.c.key)
-    )  # fmt: skip
+    query = _FILES.where(*more) if more else _FILES
+    yield from session.execute(query, {"concept_id": record.concept_id, "version": record.version})
 
 
 def _file(row: AnyRow) -> dict[str, Any]:

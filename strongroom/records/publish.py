@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import bindparam, delete, select, update
 
 from strongroom import changes, pids
 from strongroom.access import Actor
-from strongroom.db import AnyRow, Session
+from strongroom.db import AnyRow, Moment, Session, insert_row
 from strongroom.errors import Finding, Invalid
 from strongroom.files import service as files
 from strongroom.ids import now, today
@@ -19,6 +19,23 @@ from strongroom.metadata.model import RecordData
 from strongroom.records import drafts as draft_verbs
 from strongroom.records.models import concepts, drafts, records, revisions
 from strongroom.settings import Settings
+
+# Statements of the deposit path are made once: making one costs more than running it (decision 0007).
+_RECORD = select(records).where(records.c.id == bindparam("record_id"))
+_CONCEPT = select(concepts).where(concepts.c.id == bindparam("concept_id")).with_for_update()
+_END_DRAFT = delete(drafts).where(drafts.c.id == bindparam("draft_id"))
+_MOVE_CONCEPT = (
+    update(concepts)
+    .where(concepts.c.id == bindparam("concept_id"))
+    .values(
+        latest_id=bindparam("record_id"),
+        latest_version=bindparam("nth"),
+        next_draft_id=None,
+        doi=bindparam("concept_doi"),
+        revision=concepts.c.revision + 1,
+        updated=bindparam("moment", type_=Moment()),
+    )
+)
 
 
 def publish(session: Session, settings: Settings, actor: Actor, draft_id: int) -> int:
@@ -30,7 +47,7 @@ def publish(session: Session, settings: Settings, actor: Actor, draft_id: int) -
     """
     draft = draft_verbs.lock(session, actor, draft_id)
     data = RecordData.from_json(draft.data)
-    record = session.execute(select(records).where(records.c.id == draft_id)).first()
+    record = session.execute(_RECORD, {"record_id": draft_id}).first()
     bucket = draft_verbs.bucket_of(draft)
     count, size = files.measure(session, bucket.concept_id, bucket.version)
 
@@ -50,33 +67,25 @@ def publish(session: Session, settings: Settings, actor: Actor, draft_id: int) -
         raise Invalid(findings)
 
     moment = now()
-    concept = session.execute(
-        select(concepts).where(concepts.c.id == draft.concept_id).with_for_update()
-    ).one()
-    session.execute(delete(drafts).where(drafts.c.id == draft_id))
+    concept = session.execute(_CONCEPT, {"concept_id": draft.concept_id}).one()
+    session.execute(_END_DRAFT, {"draft_id": draft_id})
     if record is not None:
         _publish_edit(session, actor, record, data, moment)
         verb = "edited"
     else:
         _publish_version(session, settings, draft, concept, data, (count, size), moment)
         verb = "published"
-    session.execute(
-        update(concepts)
-        .where(concepts.c.id == concept.id)
-        .values(revision=concepts.c.revision + 1, updated=moment)
-    )
     revision = 1 if record is None else record.revision + 1
-    session.execute(
-        insert(revisions),
-        [
-            {
-                "record_id": draft_id,
-                "revision": revision,
-                "data": data.to_json(),
-                "actor": actor.label,
-                "at": moment,
-            }
-        ],
+    insert_row(
+        session,
+        revisions,
+        {
+            "record_id": draft_id,
+            "revision": revision,
+            "data": data.to_json(),
+            "actor": actor.label,
+            "at": moment,
+        },
     )
     if settings.registrar != "local":
         queue.enqueue(session, "doi.register", str(draft_id), {"record_id": draft_id})
@@ -105,6 +114,11 @@ def _publish_edit(session: Session, actor: Actor, record: AnyRow, data: RecordDa
         .where(records.c.id == record.id)
         .values(**columns_of(data), revision=record.revision + 1, updated=moment)
     )
+    session.execute(
+        update(concepts)
+        .where(concepts.c.id == record.concept_id)
+        .values(revision=concepts.c.revision + 1, updated=moment)
+    )
 
 
 def _publish_version(
@@ -121,36 +135,40 @@ def _publish_version(
         doi, state = data.doi, "external"
     else:
         doi, state = own, "local" if settings.registrar == "local" else "reserved"
-    session.execute(
-        insert(records),
-        [
-            {
-                "id": draft.id,
-                "concept_id": concept.id,
-                "owner_id": concept.owner_id,
-                "version": draft.version,
-                **columns_of(data),
-                "doi": doi,
-                "doi_state": state,
-                "file_order": draft.file_order,
-                "file_count": measured[0],
-                "total_bytes": measured[1],
-                "revision": 1,
-                "created": moment,
-                "updated": moment,
-            }
-        ],
+    insert_row(
+        session,
+        records,
+        {
+            "id": draft.id,
+            "concept_id": concept.id,
+            "owner_id": concept.owner_id,
+            "version": draft.version,
+            **columns_of(data),
+            "doi": doi,
+            "doi_state": state,
+            "file_order": draft.file_order,
+            "file_count": measured[0],
+            "total_bytes": measured[1],
+            "revision": 1,
+            "created": moment,
+            "updated": moment,
+        },
     )
     pids.bind(session, doi, "record", draft.id, state)
-    values: dict[str, Any] = {
-        "latest_id": draft.id,
-        "latest_version": draft.version,
-        "next_draft_id": None,
-    }
-    if state != "external" and concept.doi is None:
-        values["doi"] = settings.doi(concept.id)
-        pids.bind(session, values["doi"], "concept", concept.id, state)
-    session.execute(update(concepts).where(concepts.c.id == concept.id).values(**values))
+    concept_doi = concept.doi
+    if state != "external" and concept_doi is None:
+        concept_doi = settings.doi(concept.id)
+        pids.bind(session, concept_doi, "concept", concept.id, state)
+    session.execute(
+        _MOVE_CONCEPT,
+        {
+            "concept_id": concept.id,
+            "record_id": draft.id,
+            "nth": draft.version,
+            "concept_doi": concept_doi,
+            "moment": moment,
+        },
+    )
 
 
 def _doi_findings(

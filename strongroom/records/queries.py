@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, bindparam, func, select
 
 from strongroom import changes, pids
 from strongroom.access import Actor, may_edit, may_read_files, may_read_record, require_user, visible
@@ -31,6 +31,7 @@ _RECORD: Select[Any] = select(
     concepts.c.revision.label("concept_revision"),
     concepts.c.next_draft_id,
 ).join(concepts, concepts.c.id == records.c.concept_id)
+_BY_ID = _RECORD.where(records.c.id == bindparam("record_id"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ _NOBODY = Actor()
 
 def _row(session: Session, actor: Actor, record_id: int) -> AnyRow:
     """The record's row. Raises NotFound (unknown, or a draft's id), Gone, Forbidden (restricted record)."""
-    row = session.execute(_RECORD.where(records.c.id == record_id)).first()
+    row = session.execute(_BY_ID, {"record_id": record_id}).first()
     if row is None:
         draft = session.execute(select(drafts.c.id).where(drafts.c.id == record_id)).first()
         concept = session.execute(select(concepts.c.id).where(concepts.c.id == record_id)).first()

@@ -620,7 +620,8 @@ def plain(text: str) -> str:
     return _CJK.sub(r" \g<0> ", unicodedata.normalize("NFKC", text))
 
 
-_CJK = re.compile(r"[぀-ヿ㐀-䶿一-鿿豈-﫿ก-๿]")
+# Hiragana and katakana, Han with its extensions, Thai.
+_CJK = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u0e00-\u0e7f]")
 
 
 def key_of(field: str, value: str) -> str:

@@ -14,8 +14,6 @@ from urllib.parse import urlencode
 
 from markupsafe import escape
 
-from markupsafe import escape
-
 from strongroom.metadata import vocabularies
 from strongroom.metadata.exports.names import natural
 from strongroom.metadata.exports.text import shorten
@@ -99,7 +97,7 @@ def _snippet(text: str, terms: Sequence[str]) -> str:
 
 
 _WORD: Final = re.compile(r"\w{3,}")
-_NOT_SHOWN: Final = re.compile(r"\b(?:AND|OR|NOT|TO)\b|[\w.]+:|\bNOT\s+\S+|-\S+")
+_NOT_SHOWN: Final = re.compile(r"\bNOT\s+\S+|(?<!\S)-\S+|\b(?:AND|OR|TO)\b|[\w.]+:")
 
 
 def query_terms(query: str) -> list[str]:

@@ -193,8 +193,9 @@ class Texts:
             if len(value) == 10:
                 return self.day(date.fromisoformat(value))
             if len(value) == 7:
-                return f"{self._months[int(value[5:]) - 1]} {value[:4]}"
-        except (ValueError, IndexError):
+                first = date.fromisoformat(f"{value}-01")
+                return f"{self._months[first.month - 1]} {first.year}"
+        except ValueError:
             pass
         return value
 

@@ -27,7 +27,9 @@ def _views() -> list[landing.RecordView]:
     others = [
         record(1001, metadata={"title": TITLES[0], "version": "3"}),
         record(1002, metadata={"title": TITLES[1], "resource_type": "lesson"}),
-        record(1003, metadata={"title": TITLES[2]}, access={"files": "restricted", "embargo_until": "2027-03-01"}),
+        record(
+            1003, metadata={"title": TITLES[2]}, access={"files": "restricted", "embargo_until": "2027-03-01"}
+        ),
         record(
             1004,
             metadata={"title": TITLES[3], "resource_type": "presentation"},
@@ -52,7 +54,7 @@ FACETS = [
             Bucket("software", "Software", 0),
         ],
     ),
-    Facet("file_type", "File type", [Bucket(ext, ext, 61 - n) for n, ext in enumerate("csv pdf xlsx zip txt md json xml tsv png gif".split())]),
+    Facet("file_type", "File type", [Bucket(ext, ext, 61 - n) for n, ext in enumerate(["csv", "pdf", "xlsx", "zip", "txt", "md", "json", "xml", "tsv", "png", "gif"])]),
 ]  # fmt: skip
 
 

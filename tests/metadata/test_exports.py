@@ -90,7 +90,9 @@ def test_the_rose_is_cited_as_the_house_style_shows_it() -> None:
             {
                 "title": "On rivers",
                 "resource_type": "publication-article",
-                "custom": {"journal:journal": {"title": "J. Water", "volume": "3", "issue": "2", "pages": "1-9"}},
+                "custom": {
+                    "journal:journal": {"title": "J. Water", "volume": "3", "issue": "2", "pages": "1-9"}
+                },
             },
             "On rivers. J. Water, 3(2), 1-9. ",
         ),
@@ -125,7 +127,10 @@ def test_only_web_addresses_become_links(bad: str | None) -> None:
 
 def test_identifiers_lead_somewhere() -> None:
     assert identifier_url("doi", "10.1/a b") is None
-    assert identifier_url("doi", "10.1002/(SICI)1<1::AID>3.0") == "https://doi.org/10.1002/(SICI)1%3C1::AID%3E3.0"
+    assert (
+        identifier_url("doi", "10.1002/(SICI)1<1::AID>3.0")
+        == "https://doi.org/10.1002/(SICI)1%3C1::AID%3E3.0"
+    )
     assert identifier_url("orcid", "0000-0002-1825-0097") == "https://orcid.org/0000-0002-1825-0097"
     assert identifier_url(None, "anything") is None
 
@@ -133,7 +138,7 @@ def test_identifiers_lead_somewhere() -> None:
 def test_a_licence_is_named_by_the_record_then_by_the_vocabulary() -> None:
     assert licence(Right(id="cc-by-4.0")) == (
         "Creative Commons Attribution 4.0 International",
-        "https://creativecommons.org/licenses/by/4.0/legalcode",
+        "https://creativecommons.org/licenses/by/4.0/",
     )
     assert licence(Right(title="Mine", link="javascript:x")) == ("Mine", None)
 
@@ -170,7 +175,7 @@ def test_json_ld_has_what_google_dataset_search_asks_for() -> None:
         "familyName": "Rocca-Serra",
         "affiliation": [{"@type": "Organization", "name": "University of Oxford"}],
     }
-    assert doc["license"] == "https://creativecommons.org/licenses/by/4.0/legalcode"
+    assert doc["license"] == "https://creativecommons.org/licenses/by/4.0/"
     assert doc["isAccessibleForFree"] is True
     assert doc["distribution"][7] == {
         "@type": "DataDownload",
@@ -252,7 +257,7 @@ def test_json_ld_says_who_did_what_and_where_it_appeared() -> None:
     }
     assert doc["description"] == "Hourly levels of the Thur & its brooks. Second paragraph. one"
     assert doc["license"] == [
-        "https://creativecommons.org/licenses/by-nc-sa/4.0/legalcode",
+        "https://creativecommons.org/licenses/by-nc-sa/4.0/",
         "https://example.org/rules",
     ]
 
@@ -314,7 +319,9 @@ def test_datacite_says_what_the_record_says() -> None:
         "schemeUri": "https://orcid.org",
     }
     assert [c["contributorType"] for c in doc["contributors"]] == ["Supervisor", "DataCollector", "Editor"]
-    assert {"date": "2024-01-01/2024-02-01", "dateInformation": "period", "dateType": "Collected"} in doc["dates"]
+    assert {"date": "2024-01-01/2024-02-01", "dateInformation": "period", "dateType": "Collected"} in doc[
+        "dates"
+    ]
     assert doc["relatedIdentifiers"] == [
         {
             "relatedIdentifier": "10.1234/abc",
@@ -322,7 +329,11 @@ def test_datacite_says_what_the_record_says() -> None:
             "relationType": "IsSupplementTo",
             "resourceTypeGeneral": "JournalArticle",
         },
-        {"relatedIdentifier": "arXiv:2101.00001", "relatedIdentifierType": "arXiv", "relationType": "IsPartOf"},
+        {
+            "relatedIdentifier": "arXiv:2101.00001",
+            "relatedIdentifierType": "arXiv",
+            "relationType": "IsPartOf",
+        },
         {
             "relatedIdentifier": "10.5072/strongroom.1010",
             "relatedIdentifierType": "DOI",
@@ -365,7 +376,7 @@ def test_the_link_header_leads_programs_to_everything() -> None:
         '<https://data.example.org/records/1042/export/json-ld> ; rel="describedby" ; type="application/ld+json"'
         in value
     )
-    assert '<https://creativecommons.org/licenses/by/4.0/legalcode> ; rel="license"' in value
+    assert '<https://creativecommons.org/licenses/by/4.0/> ; rel="license"' in value
     assert '<https://schema.org/Dataset> ; rel="type"' in value
     assert '<https://data.example.org/records/1011> ; rel="predecessor-version"' in value
     assert value.count('rel="item"') == 10
@@ -402,7 +413,11 @@ def test_the_linkset_leads_there_and_back() -> None:
 def test_every_format_renders_json_of_every_record(name: str) -> None:
     function = FORMATS[name].function
     assert function is not None
-    for changes in ({}, {"metadata": FULL}, {"files": None, "doi": None, "concept_doi": None, "versions": []}):
+    for changes in (
+        {},
+        {"metadata": FULL},
+        {"files": None, "doi": None, "concept_doi": None, "versions": []},
+    ):
         assert json.loads(function(export(**changes)))
 
 

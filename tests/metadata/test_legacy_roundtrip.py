@@ -105,7 +105,7 @@ def loaded(said: Any) -> RecordData | None:
     return None
 
 
-@settings(max_examples=count(400, 4_000), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=count(400, 10_000), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(metadata)
 def test_answers_read_back_as_the_same_data(said: dict[str, Any]) -> None:
     data = loaded(said)

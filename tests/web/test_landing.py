@@ -1,0 +1,421 @@
+"""The landing page: what it says of every kind of record, and to whom."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+
+from strongroom.metadata.html import clean
+from strongroom.records.views import VersionView
+from strongroom.web.landing import (
+    FILES_A_PAGE,
+    description_html,
+    file_rows,
+    highlight,
+    link_header,
+    pages,
+    phrase_url,
+    record_page,
+    search_url,
+)
+from strongroom.web.render import Viewer
+from tests.web.samples import CREATED, FILES, FULL, SETTINGS, file, record
+
+VOID = frozenset("meta link input img br hr use path rect circle wbr".split())  # noqa: SIM905
+
+INLINE = frozenset({"wbr", "mark", "b", "i", "a", "code", "q", "sup"})
+
+
+class Page(HTMLParser):
+    """The page taken apart: text, links, meta tags, headings; raises on unbalanced tags and doubled ids."""
+
+    def __init__(self, body: bytes) -> None:
+        super().__init__(convert_charrefs=True)
+        self.body = body.decode()
+        self.open: list[str] = []
+        self.links: list[str] = []
+        self.meta: list[tuple[str, str]] = []
+        self.headings: list[int] = []
+        self.ids: list[str] = []
+        self.json_ld: list[Any] = []
+        self.words: list[str] = []
+        self.scripted: list[str] = []
+        self.feed(self.body)
+        self.close()
+        assert self.open == []
+        assert len(self.ids) == len(set(self.ids))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        self.scripted += [name for name in given if name.startswith("on")]
+        if tag not in INLINE:
+            self.words.append(" ")
+        if tag not in VOID:
+            self.open.append(tag)
+        if tag == "a" and given.get("href"):
+            self.links.append(str(given["href"]))
+        if tag == "meta":
+            self.meta.append((given.get("name") or given.get("property") or "", given.get("content") or ""))
+        if re.fullmatch("h[1-6]", tag):
+            self.headings.append(int(tag[1]))
+        if given.get("id"):
+            self.ids.append(str(given["id"]))
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        pass
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open
+        assert self.open.pop() == tag, f"</{tag}>"
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] == "script":
+            if data.strip():
+                self.json_ld.append(json.loads(data))
+        else:
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join("".join(self.words).split())
+
+    def metas(self, name: str) -> list[str]:
+        return [content for n, content in self.meta if n == name]
+
+
+def shown(lang: str = "en", viewer: Viewer | None = None, files_page: int = 1, **changes: Any) -> Page:
+    return Page(
+        record_page(record(**changes), settings=SETTINGS, lang=lang, viewer=viewer, files_page=files_page)
+    )
+
+
+def test_the_rose_page_has_all_that_the_issue_names() -> None:
+    page = shown(stats={"views": 2846, "downloads": 731, "volume": 63_000_000})
+    for text in (
+        "Open Dataset Version 2 Published 13 March 2019",
+        "Philippe Rocca-Serra",
+        "University of Oxford",
+        "ORCID of Philippe Rocca-Serra: 0000-0001-9853-5668",
+        "10 files, 414.6 KB",
+        "Download all (414.6 KB)",
+        "10.5072/strongroom.1042",
+        "Cite all versions with 10.5072/strongroom.1010",
+        "Rocca-Serra, P., & Sansone, S. A. (2019).",
+        "Style: APA",
+        "Creative Commons Attribution 4.0 International",
+        "Use and share it for any purpose, if you name the creators.",
+        "PhenoMeNal",
+        "European Commission, H2020, 654241",
+        "Is new version of",
+        "plant-metabolomics",
+        "2,846",
+        "63 MB",
+        "Language English",
+    ):
+        assert text in page.text, text
+    for link in (
+        "/records/1042/files-archive",
+        "/records/1042/export/json",
+        "/records/1042/export/json-ld",
+        "/records/1042/export/datacite-json",
+        "https://orcid.org/0000-0001-9853-5668",
+        "https://doi.org/10.1038/s41588-018-0110-3",
+        "https://creativecommons.org/licenses/by/4.0/",
+        "/search?q=keywords%3A%22FAIR+data%22",
+        "/records/1011",
+        "https://data.example.org/records/1042/files/validated/table%20one%23%2B.csv",
+        "https://data.example.org/records/1042/files/validated/table%20one%23%2B.csv?download=1",
+    ):
+        assert link in page.links, link
+
+
+def test_headings_never_skip_a_level() -> None:
+    for changes in (
+        {},
+        {"metadata": FULL, "may_edit": True},
+        {"access": {"files": "restricted", "conditions": "x"}},
+    ):
+        levels = shown(**changes).headings
+        assert levels[0] == 1
+        assert levels.count(1) == 1
+        assert all(b - a <= 1 for a, b in itertools.pairwise(levels))
+
+
+def test_scholars_find_their_tags() -> None:
+    page = shown(metadata=FULL)
+    assert page.metas("citation_title") == [FULL["title"]]
+    assert page.metas("citation_author") == ["Curie, Marie", "Doe, Jane", "European Commission"]
+    assert page.metas("citation_author_institution") == ["Sorbonne", "ETH", "Sorbonne"]
+    assert page.metas("citation_publication_date") == ["2026/11/22"]
+    assert page.metas("citation_doi") == ["10.5072/strongroom.1042"]
+    assert page.metas("citation_journal_title") == ["J. Water"]
+    assert page.metas("citation_firstpage") + page.metas("citation_lastpage") == ["1", "9"]
+    assert page.metas("citation_pdf_url") == [
+        "https://data.example.org/records/1042/files/validated/article.pdf"
+    ]
+    assert page.metas("og:title") == [FULL["title"]]
+    assert page.metas("description") == ["Hourly levels of the Thur & its brooks. Second paragraph. one"]
+
+
+def test_the_json_ld_in_the_page_is_the_exports() -> None:
+    (doc,) = shown(metadata=FULL).json_ld
+    assert doc["name"] == FULL["title"]
+    assert doc["@type"] == "ScholarlyArticle"
+
+
+def test_what_a_depositor_types_can_never_become_markup() -> None:
+    evil = "\"><script>alert(1)</script><img src=x onerror=alert(1)>'"
+    metadata = {
+        "title": evil,
+        "creators": [{"name": evil, "affiliations": [{"name": evil}, {"name": evil + "2"}]}],
+        "contributors": [{"name": evil, "role": evil}],
+        "subjects": [{"subject": evil}, {"subject": evil, "id": "javascript:alert(1)", "scheme": evil}],
+        "version": evil,
+        "publisher": evil,
+        "publication_date": evil,
+        "description": clean(evil),
+        "rights": [{"title": evil, "link": "javascript:alert(1)", "description": evil}],
+        "related_identifiers": [{"identifier": evil, "relation": evil, "scheme": "url"}],
+        "references": [{"reference": evil}],
+        "dates": [{"date": evil, "type": evil, "description": evil}],
+        "identifiers": [{"identifier": "javascript:alert(1)", "scheme": "url"}],
+        "funding": [{"funder": {"name": evil}, "award": {"title": evil, "url": "javascript:alert(1)"}}],
+        "locations": [{"place": evil, "description": evil}],
+        "languages": [evil],
+        "custom": {evil: evil, "dwc:x": ["javascript:alert(1)"], "journal:journal": {"title": evil}},
+    }
+    page = shown(
+        metadata=metadata,
+        communities=[evil],
+        files=[file(f"{evil}/{evil}")],
+        doi=f"10.5072/{evil}",
+        access={"embargo_until": "2027-01-01", "embargo_reason": evil, "files": "restricted"},
+    )
+    assert "<script>alert" not in page.body
+    assert page.scripted == []
+    assert not any(link.lower().startswith("javascript") for link in page.links)
+    assert page.body.count("<script") == 3  # theme, site, JSON-LD
+
+
+def test_a_cleaned_description_is_shown_as_it_is() -> None:
+    assert description_html("<p>a <b>b</b></p>") == "<p>a <b>b</b></p>"
+    assert description_html("a <b>b</b>") == "<p>a <b>b</b></p>"
+    assert description_html(None) == ""
+
+
+def test_a_plain_description_gets_paragraphs_and_links() -> None:
+    assert description_html("See (https://x.org/a?b=1&amp;c), and\n\nhttps://y.org.") == (
+        '<p>See (<a href="https://x.org/a?b=1&amp;c">https://x.org/a?b=1&amp;c</a>), and</p>'
+        '<p><a href="https://y.org">https://y.org</a>.</p>'
+    )
+    assert 'onx="' not in description_html('https://x.org/"onx="1')
+
+
+@pytest.mark.parametrize(
+    ("state", "said", "linked"),
+    [
+        ("registered", "", True),
+        ("external", "Registered elsewhere", True),
+        ("reserved", "Its registration is under way", False),
+        ("failed", "Its registration failed", False),
+        ("local", "Not registered: this server's registrar is local", False),
+    ],
+)
+def test_the_page_says_whether_the_doi_is_registered(state: str, said: str, linked: bool) -> None:
+    page = shown(doi_state=state)
+    assert said in page.text
+    assert ("https://doi.org/10.5072/strongroom.1042" in page.links) is linked
+
+
+def test_embargoed_files_say_when_they_open() -> None:
+    page = shown(
+        access={"files": "restricted", "embargo_until": "2027-03-01", "embargo_reason": "A patent."},
+        files=None,
+        file_count=3,
+    )
+    assert "The files open on 1 March 2027. A patent." in page.text
+    assert "Embargoed" in page.text
+    assert not any("/files/" in link or "files-archive" in link for link in page.links)
+
+
+def test_restricted_files_say_on_which_conditions() -> None:
+    page = shown(access={"files": "restricted", "conditions": "<p>Ask <b>us</b>.</p>"}, files=None)
+    assert "The files are restricted." in page.text
+    assert "<p>Ask <b>us</b>.</p>" in page.body
+    assert "Conditions Ask us." in page.text
+
+
+def test_closed_files_are_called_closed() -> None:
+    page = shown(access={"files": "restricted", "requests": False}, files=None)
+    assert "The files are closed. They are kept here, and nobody can ask for access." in page.text
+    assert "Restricted" not in page.text
+
+
+def test_who_has_access_sees_the_files_and_why() -> None:
+    page = shown(access={"files": "restricted"})
+    assert "You see them because you have access." in page.text
+    assert "/records/1042/files-archive" in page.links
+
+
+def test_a_restricted_record_is_hidden_from_search_engines() -> None:
+    page = shown(access={"record": "restricted", "files": "restricted"})
+    assert page.metas("robots") == ["noindex"]
+    assert page.json_ld == []
+    assert page.metas("citation_title") == []
+    assert shown().metas("robots") == []
+
+
+def test_a_record_without_files_or_anything_else() -> None:
+    page = shown(
+        files=[],
+        versions=[],
+        doi=None,
+        concept_doi=None,
+        metadata={
+            "creators": [],
+            "description": None,
+            "rights": [],
+            "subjects": [],
+            "publication_date": None,
+            "version": None,
+            "resource_type": None,
+            "references": [],
+            "related_identifiers": [],
+            "funding": [],
+            "languages": [],
+        },
+    )
+    assert "This record has no files." in page.text
+    assert "Metadata only" in page.text
+    assert "It has no description." in page.text
+    assert "None is given. Without one the law alone" in page.text
+    assert "None" not in page.text.replace("None is given", "")
+
+
+def test_an_older_version_says_so() -> None:
+    view = record()
+    older = dataclasses.replace(view, id=1011, index=1, versions=view.versions)
+    page = Page(record_page(older, settings=SETTINGS))
+    assert "There is a newer version of this record. Go to version 2" in page.text
+    assert "There is a newer version" not in shown().text
+
+
+def test_many_versions_are_cut_and_linked() -> None:
+    versions = [VersionView(2000 + n, n, None, "2019", None, n == 300, CREATED) for n in range(1, 301)]
+    page = shown(id=2001, index=1, latest_id=2300, versions=versions)
+    listed = [link for link in page.links if re.fullmatch(r"/records/2\d\d\d", link)]
+    assert "/records/2001" in listed
+    assert len(listed) < 15
+    assert "/search?q=conceptrecid%3A1969&all_versions=1" in page.links
+    assert "289 more versions" in page.text
+
+
+def test_many_creators_are_folded_and_their_affiliations_numbered() -> None:
+    creators = [{"name": f"F{n}, G", "affiliations": [{"name": f"U{n % 3}"}]} for n in range(50)]
+    page = shown(metadata={"creators": creators})
+    assert "30 more creators" in page.text
+    assert re.search(r"G F0</a><sup class=\"faint\">1</sup>", page.body)
+    assert page.text.count("U2") == 1
+
+
+def test_the_owner_learns_how_to_go_on_and_nobody_else() -> None:
+    viewer = Viewer(1, "a@example.org", "secret-csrf")
+    page = shown(may_edit=True, viewer=viewer)
+    assert "https://data.example.org/api/deposit/depositions/1042/actions/newversion" in page.text
+    assert 'value="secret-csrf"' in page.body
+    assert "Log out" in page.text
+    assert "actions/newversion" not in shown().text
+    assert "Log out" not in shown().text
+
+
+# -- files
+
+
+def test_files_stand_in_their_folders() -> None:
+    rows = file_rows(FILES, SETTINGS, 1042, whole=True)
+    assert [(r.name, r.folder, r.count) for r in rows if r.folder] == [
+        ("isa-tab/", True, 4),
+        ("validated/", True, 4),
+    ]
+    assert rows[0].inside is False
+    assert rows[3].inside is True
+    assert rows[2].size == sum(f.size for f in FILES[2:6])
+
+
+def test_files_beside_folders_come_first_and_folders_once() -> None:
+    keys = ["a/1", "a/b/2", "a/c", "m.txt", "z/9"]
+    rows = [r.key for r in file_rows([file(k) for k in keys], SETTINGS, 1, whole=True)]
+    assert rows[0] == "m.txt"
+    assert set(rows) == {"m.txt", "a/", "a/1", "a/b/", "a/b/2", "a/c", "z/", "z/9"}
+
+
+def test_fifty_thousand_files_are_shown_a_page_at_a_time() -> None:
+    files = [file(f"f{n:05}.csv") for n in range(50_000)]
+    body = record_page(record(files=files), settings=SETTINGS, files_page=3)
+    page = Page(body)
+    listed = [link for link in page.links if link.endswith(".csv")]
+    assert len(listed) == FILES_A_PAGE
+    assert listed[0].endswith("/f01000.csv")
+    assert "/records/1042?files_page=100#files" in page.links
+    assert len(body) < 500_000
+    assert len(page.json_ld[0]["distribution"]) == 100
+
+
+def test_a_slice_of_the_files_is_taken_for_the_page_asked_for() -> None:
+    part = [file(f"f{n:05}.csv") for n in range(500, 1000)]
+    page = shown(files=part, file_count=1300, files_page=2)
+    assert len([link for link in page.links if link.endswith(".csv")]) == 500
+    assert "Page 3" in page.body
+    assert shown(files=part, file_count=1300, files_page=99)
+
+
+def test_the_command_to_fetch_a_file_is_safe_to_paste() -> None:
+    page = shown(files=[file("it's $(rm -rf).csv")])
+    assert "curl -L -C - -o 'it'\"'\"'s $(rm -rf).csv' " in page.text
+
+
+# -- languages, helpers
+
+
+def test_the_page_in_german() -> None:
+    page = shown(lang="de", stats={"views": 2846, "downloads": 1})
+    for text in ("Offen", "Datensatz", "13. März 2019", "414,6 KB", "Zitiervorschlag", "2.846", "Englisch"):
+        assert text in page.text, text
+    for english in ("Download", "Licence", "Files", "Related"):
+        assert english not in re.sub(r"https?://\S+", "", page.text), english
+
+
+def test_the_header_is_signposting() -> None:
+    assert link_header(record(), SETTINGS).startswith("<https://doi.org/10.5072/strongroom.1042>")
+
+
+@pytest.mark.parametrize(
+    ("current", "last", "expected"),
+    [
+        (1, 1, [1]),
+        (1, 3, [1, 2, 3]),
+        (5, 5, [1, 2, 3, 4, 5]),
+        (1, 16, [1, 2, 3, None, 16]),
+        (8, 16, [1, None, 6, 7, 8, 9, 10, None, 16]),
+        (16, 16, [1, None, 14, 15, 16]),
+    ],
+)
+def test_page_numbers(current: int, last: int, expected: list[int | None]) -> None:
+    assert pages(current, last) == expected
+
+
+def test_searches_are_quoted() -> None:
+    assert phrase_url("keywords", "rose scent") == "/search?q=keywords%3A%22rose+scent%22"
+    assert phrase_url("keywords", 'a"b\\é') == search_url('keywords:"a\\"b\\\\é"')
+
+
+def test_found_words_are_marked_and_escaped() -> None:
+    assert highlight("A <Rose> rose", ["rose"]) == "A &lt;<mark>Rose</mark>&gt; <mark>rose</mark>"
+    assert highlight("a.b", ["."]) == "a<mark>.</mark>b"
+    assert highlight("a<b", []) == "a&lt;b"
