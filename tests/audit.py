@@ -47,9 +47,9 @@ def impatient(settings: Settings) -> Settings:
 
 
 def settle(settings: Settings) -> None:
-    """Let two days pass: all jobs, also those of dead workers, the sweep, and what these ask for."""
+    """Let ten days pass: all jobs, also those of dead workers, the sweep, and what these ask for."""
     with context(impatient(settings)) as ctx:
-        run_pending(ctx.db, ctx, until=now() + timedelta(days=2))
+        run_pending(ctx.db, ctx, until=now() + timedelta(days=10))
         with ctx.db.read() as session:
             left = session.execute(select(jobs.c.task, jobs.c.key, jobs.c.state, jobs.c.last_error)).all()
             open_uploads = session.execute(select(func.count()).select_from(uploads)).scalar()

@@ -57,7 +57,7 @@ def test_what_is_rolled_back_never_happened(database: Database) -> None:
     assert changes_after(database, 0) == []
 
 
-def test_times_grow_even_when_the_clock_goes_back(
+def test_times_never_fall_even_when_the_clock_goes_back(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A harvest by time misses nothing."""
@@ -68,7 +68,7 @@ def test_times_grow_even_when_the_clock_goes_back(
     with database.read() as session:
         times = [row.at for row in changes.of(session, "record", 1)]
         assert changes.latest_time(session) == times[-1]
-    assert times[0] < times[1] < times[2]
+    assert times[0] <= times[1] <= times[2]
     assert times[2] - times[0] < timedelta(seconds=1)
 
 

@@ -179,7 +179,7 @@ def content_disposition(name: str, *, attachment: bool) -> str:
 # -- conditions ----------------------------------------------------------------------------------------------------
 
 _ETAG = re.compile(r'\s*(W/)?("[\x21\x23-\x7e\x80-\xff]*")\s*(?:,|$)')
-_RANGE = re.compile(r"\s*(\d*)\s*-\s*(\d*)\s*")
+_RANGE = re.compile(r"[ \t]*([0-9]*)[ \t]*-[ \t]*([0-9]*)[ \t]*")
 
 
 def etags(header: str) -> list[tuple[bool, str]]:

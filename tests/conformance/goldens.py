@@ -62,11 +62,12 @@ class Names:
     """Recorded numbers and UUIDs and what they are called here; learnt from answers that give new ones."""
 
     base: str
+    owner: int = 0  # who is user 3 in the recordings
     known: dict[str, str] = field(default_factory=dict)
 
     # Where answers name things, and in what of them.
     _KEYS = frozenset(
-        ["id", "conceptrecid", "record_id", "recid", "version_id", "file_id", "bucket_id", "bucket", "owner"]
+        ["id", "conceptrecid", "record_id", "recid", "version_id", "file_id", "bucket_id", "bucket"]
     )
 
     def here(self, text: str) -> str:
@@ -104,8 +105,15 @@ class Names:
         if isinstance(value, list):
             return [self.translate(v) for v in value]
         if isinstance(value, dict):
-            return {k: self.translate(v) for k, v in value.items()}
+            return {k: self._owned(k, v) for k, v in value.items()}
         return value
+
+    def _owned(self, key: str, value: Any) -> Any:
+        if key == "owner" and value == 3:
+            return self.owner
+        if key == "owners" and value == [{"id": "3"}]:
+            return [{"id": str(self.owner)}]
+        return self.translate(value)
 
 
 def levelled(value: Any) -> Any:

@@ -31,7 +31,7 @@ CLIENTS = 4
 @pytest.fixture(params=["sqlite", "postgresql"])
 def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
     """A server that is not started yet, with an empty database of each kind."""
-    env = {"STRONGROOM_DISK_RESERVE_BYTES": "0", "STRONGROOM_LOG_LEVEL": "warning"}
+    env = {"STRONGROOM_DISK_RESERVE_BYTES": "0", "STRONGROOM_TRASH_DAYS": "0"}
     if request.param == "postgresql":
         running: postgres.Server = request.getfixturevalue("postgres_server")
         env["STRONGROOM_DATABASE_URL"] = postgres.fresh_database(running.url)

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.message import Message
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -252,7 +253,7 @@ def test_ranges_are_sorted_apart_and_exactly_what_was_asked(wanted: list[str], s
     if found is None:
         return
     assert len(found) <= MAX_RANGES
-    for (_, stop), (start, _) in zip(found, found[1:], strict=False):
+    for (_, stop), (start, _) in pairwise(found):
         assert stop < start
     asked: set[int] = set()
     for one in (text.strip() for text in wanted if text.strip()):

@@ -188,29 +188,30 @@ def test_an_outage_delays_no_local_task(database: Database, workers: Any) -> Non
 
 def test_four_workers_do_each_job_once(database: Database, workers: Any) -> None:
     lock, done, running, twice = threading.Lock(), [], set(), []
+    all_at_work = threading.Barrier(4)
+    begun = set()
 
     @jobs.task("work")
     def work(ctx: Any, args: dict[str, Any]) -> None:
+        if ctx not in begun:  # each worker holds a batch before the first goes on
+            begun.add(ctx)
+            all_at_work.wait(60)
         with lock:
-            if args["key"] in running:
-                twice.append(args["key"])
+            twice.append(args["key"] in running)
             running.add(args["key"])
         time.sleep(random.uniform(0, 0.002))
         with lock:
             running.discard(args["key"])
-            done.append((ctx, args["key"]))
+            done.append(args["key"])
 
+    total = count(200, 3000)  # more than three batches
+    enqueue(database, "work", *map(str, range(total)))
     for number in range(4):
         workers(number)
-    total = count(120, 3000)
-    for number in range(total):
-        enqueue(database, "work", str(number))
-        if number % 10 == 0:
-            jobs.wake()
     until(lambda: counts(database) == (0, 0, 0))
-    assert sorted(int(key) for _, key in done) == list(range(total))
-    assert twice == []
-    assert len({ctx for ctx, _ in done}) > 1, "the work was shared"
+    assert sorted(map(int, done)) == list(range(total))
+    assert not any(twice)
+    assert begun == {0, 1, 2, 3}
 
 
 def test_never_two_of_one_key_at_a_time_and_the_last_request_is_served(

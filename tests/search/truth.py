@@ -43,11 +43,12 @@ class Truth:
         finally:
             db.close()
 
-    def put(self, *documents: Document, kind: str = "record") -> None:
+    def put(self, *documents: Document, kind: str = "record", logged: bool = True) -> None:
         with self.open() as db:
             for each in documents:
                 db.execute("REPLACE INTO documents VALUES (?, ?, ?)", (kind, each.id, pickle.dumps(each)))
-                db.execute("INSERT INTO changes (kind, id) VALUES (?, ?)", (kind, each.id))
+                if logged:
+                    db.execute("INSERT INTO changes (kind, id) VALUES (?, ?)", (kind, each.id))
 
     def remove(self, id: int, kind: str = "record") -> None:
         with self.open() as db:
