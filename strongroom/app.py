@@ -102,7 +102,11 @@ def create(settings: Settings | None = None) -> ASGIApp:
         ctx = await asyncio.to_thread(build, settings)
         state.ctx = ctx
         state.requests = ThreadPoolExecutor(settings.threads, "request")
-        worker = Worker(ctx.db, ctx, threads=settings.job_threads) if settings.job_threads else None
+        worker = None
+        if settings.job_threads:
+            # A registrar that does not answer must not hold up manifests: its jobs get their own thread.
+            apart = settings.registrar != "local"
+            worker = Worker(ctx.db, ctx, threads=settings.job_threads, remote_apart=apart)
         state.wake = wake if worker is not None else _sleep_on
         ctx.search.start()
         if worker is not None:
@@ -144,6 +148,11 @@ def _dispatch(handlers: dict[str, Callable[..., Any]]) -> Callable[[Request], An
 _SLASHES = re.compile(r"/{2,}")
 _BUCKET = re.compile(r"^/+api/+files/+([^/]+)/+(.+)$", re.DOTALL)
 
+# Zenodo's words for an address that is no route.
+NO_ROUTE = (
+    "The requested URL was not found on the server. If you entered the URL manually please check your spelling "
+    "and try again."
+)
 CORS = [
     (b"access-control-allow-origin", b"*"),
     (
@@ -178,7 +187,7 @@ class Front:
         path = tidy(scope["path"])
         scope["path"] = path
         request = Request(scope, receive)
-        is_api = path.startswith(("/api/", "/oai2d"))
+        is_api = path == "/api" or path.startswith(("/api/", "/oai2d"))
         if scope["method"] == "OPTIONS" and is_api:
             await Response(status_code=200, headers=PREFLIGHT)(scope, receive, send)
             return
@@ -199,6 +208,8 @@ class Front:
                     counted = status != 304 and not path.endswith(("/content", "/files-archive"))
                     told = self.limits.count(share) if counted else self.limits.headers(share)
                     extra.extend((k.lower().encode(), v.encode()) for k, v in told.items())
+                if not any(name.lower() == b"x-content-type-options" for name, _ in headers):
+                    extra.append((b"x-content-type-options", b"nosniff"))
                 message["headers"] = [*headers, *extra]
             await send(message)
 
@@ -212,7 +223,7 @@ class Front:
             await self._answer(request, error, is_api)(scope, receive, sending)
         except HTTPException as error:
             # Only the router raises these: no such path, or not this verb.
-            found: StrongroomError = NotFound() if error.status_code == 404 else WrongVerb()
+            found: StrongroomError = NotFound(NO_ROUTE) if error.status_code == 404 else WrongVerb()
             answer = self._answer(request, found, is_api)
             answer.headers.update(error.headers or {})
             await answer(scope, receive, sending)

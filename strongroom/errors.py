@@ -195,7 +195,7 @@ class BadRange(StrongroomError):
     """The range asked for lies outside the file of `size` bytes."""
 
     code = "bad-range"
-    default = "The requested range lies outside the file."
+    default = "The server cannot provide the requested range. It lies outside the file."
 
     def __init__(self, size: int) -> None:
         self.size = size

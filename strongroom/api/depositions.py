@@ -57,7 +57,7 @@ def _see(session: Session, actor: Actor, deposition_id: int) -> DraftView | Reco
     try:
         record = queries.by_id(session, actor, deposition_id)
     except (NotFound, Gone):
-        raise NotFound() from None
+        raise NotFound("The persistent identifier does not exist.") from None
     require_owner(actor, record.owner_id)
     return record
 
@@ -302,7 +302,7 @@ async def add_file(request: Request) -> Response:
         await upload.drain(request.stream())
 
         def may() -> None:
-            with ctx.db.read() as session:
+            with ctx.db.begin() as session:
                 actor = actor_of(session, request)
                 require_scope(actor, WRITE, ctx.settings.enforce_scopes)
                 drafts.open_bucket(session, actor, _id(request))

@@ -129,7 +129,8 @@ async def attach(request: Request, pending: Pending, key: str, *, may_replace: b
             bucket = drafts.still_open(session, pending.bucket)
             warnings = files.check_name(session, bucket, key)
             if not may_replace and files.has(session, bucket, key):
-                raise Invalid.at("name", f"File with key {key} already exists.")
+                taken = f"File with key {key} already exists."
+                raise Invalid([Finding.of("name", taken, "Delete that file first, or choose another name.")], taken)
             found = files.attach(session, bucket, key, pending.stored, guess_type(key))
             drafts.touch(session, pending.actor, bucket.record_id, "file-added")
             return Uploaded(found, bucket, warnings)

@@ -14,7 +14,7 @@ from hashlib import blake2b
 from typing import Any
 
 import orjson
-from sqlalchemy import and_, bindparam, delete, func, or_, select, update
+from sqlalchemy import and_, bindparam, delete, func, insert, or_, select, update
 
 from strongroom.db import AnyRow, Database, Session, insert_row, metadata, moment
 from strongroom.errors import Finding, Invalid, NotFound, StorageFull, TooLarge
@@ -193,7 +193,7 @@ def find(session: Session, bucket: Bucket, key: str) -> FileView:
     """The file of this key. Raises NotFound."""
     row = session.execute(_BY_KEY, _of(bucket, key=key)).first()
     if row is None:
-        raise NotFound("Object does not exist.")
+        raise NotFound(f"Record '{bucket.record_id}' has no file '{key}'.")
     return _view(row)
 
 
@@ -452,7 +452,7 @@ def delete_file(session: Session, bucket: Bucket, key: str) -> None:
     """Take one file out of an open version. Raises NotFound."""
     row = _current(session, bucket, key)
     if row is None:
-        raise NotFound("Object does not exist.")
+        raise NotFound(f"Record '{bucket.record_id}' has no file '{key}'.")
     _close(session, bucket, [row])
 
 
@@ -477,6 +477,41 @@ def rename(session: Session, bucket: Bucket, file_id: str, key: str) -> FileView
         return find(session, bucket, key)
     _close(session, bucket, [row])
     return _name(session, bucket, key, row.instance_id, row.mimetype)
+
+
+def begin_from(
+    session: Session, concept_id: int, source: int, version: int, file_order: str | None
+) -> str | None:
+    """Let `version`, just begun, hold the files of `source` where versions between were withdrawn.
+
+    What came after `source` ends, what ended since gets rows again (the only rows a new version ever
+    copies). Returns the order with the new ids in it. `undo_version` undoes it.
+    """
+    session.execute(
+        update(objects)
+        .where(
+            objects.c.concept_id == concept_id,
+            objects.c.first_version > source,
+            objects.c.last_version.is_(None),
+        )
+        .values(last_version=version - 1)
+    )
+    ended = session.execute(
+        select(objects).where(in_version(concept_id, source), objects.c.last_version.is_not(None))
+    ).all()
+    fresh = {row.id: new_uuid() for row in ended}
+    again = {"first_version": version, "last_version": None}
+    if ended:
+        session.execute(
+            insert(objects),
+            [
+                {**row._mapping, **again, "id": fresh[row.id], "version_id": new_uuid()}
+                for row in ended
+            ],
+        )
+    if file_order is None:
+        return None
+    return orjson.dumps([fresh.get(i, i) for i in orjson.loads(file_order)]).decode()
 
 
 def undo_version(session: Session, concept_id: int, version: int) -> None:

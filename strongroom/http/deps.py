@@ -17,7 +17,7 @@ from strongroom.access import ANONYMOUS, Actor
 from strongroom.accounts import service as accounts
 from strongroom.context import Context
 from strongroom.db import Session
-from strongroom.errors import Forbidden, Malformed, TooLarge
+from strongroom.errors import Forbidden, Invalid, Malformed, TooLarge
 
 T = TypeVar("T")
 
@@ -142,13 +142,15 @@ def number(text: str) -> int:
 
 
 def if_match(request: Request) -> int | None:
-    """The revision in If-Match, quoted or not; None when absent or `*`. Raises Malformed."""
+    """The revision in If-Match, quoted or not; None when absent or `*`. Raises Invalid."""
     header = request.headers.get("if-match")
     if header is None or header.strip() == "*":
         return None
     text = header.strip().removeprefix("W/").strip('"')
     if not text.isascii() or not text.isdigit():
-        raise Malformed('If-Match takes the revision number of the ETag, for instance "3".')
+        raise Invalid.at(
+            "if_match", "Not a valid integer.", 'If-Match takes the revision number of the ETag, for instance "3".'
+        )
     return int(text)
 
 

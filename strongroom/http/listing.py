@@ -83,7 +83,7 @@ def _whole(text: str | None, name: str, default: int) -> int:
     except ValueError:
         raise Invalid.at(name, "Not a valid integer.") from None
     if value < 1:
-        raise Invalid.at(name, "Must be at least 1.")
+        raise Invalid.at(name, "Must be greater than or equal to 1.")
     return min(value, 10**9)
 
 

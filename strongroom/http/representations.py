@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import orjson
@@ -53,6 +53,8 @@ def negotiate(accept: str | None) -> Representation | None:
                 except ValueError:
                     quality = 0.0
         found = _BY_TYPE.get(media.lower())
+        if found is not None and found.media_type != media.lower():
+            found = replace(found, media_type=media.lower())  # answered under the name it was asked by
         if found is None and media in ("*/*", "application/*"):
             # A type that is named wins over a wildcard, whatever its q.
             found, quality = _DEFAULT, quality * 0.001

@@ -179,7 +179,9 @@ def record(view: RecordView, settings: Settings, today: date) -> JSON:
             }
         ]
     }
-    body["metadata"] = legacy.dump_record(view.data, today=today, doi=view.doi, relations=relations)
+    body["metadata"] = legacy.dump_record(
+        view.data, today=today, doi=view.doi, relations=relations, site=settings.site_name
+    )
     body["title"] = view.data.metadata.title
     body["links"] = record_links(view, settings)
     body["updated"] = body["modified"]

@@ -115,7 +115,8 @@ def lock(session: Session, actor: Actor, draft_id: int) -> AnyRow:
         owner = session.execute(select(records.c.owner_id).where(records.c.id == draft_id)).scalar()
         if owner is not None:
             require_owner(actor, owner)
-        raise NotFound()
+            raise NotFound()
+        raise NotFound("The persistent identifier does not exist.")
     require_owner(actor, row.owner_id)
     return row
 
@@ -215,15 +216,20 @@ def new_version(session: Session, db: Database, actor: Actor, record_id: int) ->
         )
     draft_id = db.next_id(session)
     moment = now()
+    version = concept.latest_version + 1
+    order = latest.file_order
+    if latest.version < concept.latest_version:
+        # Newer versions were withdrawn: their files are not what the next one begins with.
+        order = files.begin_from(session, concept.id, latest.version, version, order)
     _insert(
         session,
         draft_id,
         concept.id,
         latest.owner_id,
-        concept.latest_version + 1,
+        version,
         legacy.new_version(RecordData.from_json(latest.data), today=today()),
         moment,
-        file_order=latest.file_order,
+        file_order=order,
     )
     session.execute(update(concepts).where(concepts.c.id == concept.id).values(next_draft_id=draft_id))
     changes.append(session, actor.label, "created", "draft", draft_id)
@@ -268,12 +274,13 @@ def bucket_of(row: AnyRow) -> Bucket:
 
 
 def open_bucket(session: Session, actor: Actor, draft_id: int) -> Bucket:
-    """The bucket of a draft whose files this actor may change. Raises NotFound, Forbidden, Locked.
+    """The bucket of a draft whose files this actor may change; locks the draft, so that nobody publishes it
+    meanwhile. Raises NotFound, Forbidden, Locked.
 
     A published record without an open draft is Locked too (DOC: 403; Zenodo's code says 404 for some
     calls): its files never change.
     """
-    row = session.execute(_READ, {"draft_id": draft_id}).first()
+    row = session.execute(_LOCK, {"draft_id": draft_id}).first()
     if row is None:
         owner = session.execute(select(records.c.owner_id).where(records.c.id == draft_id)).scalar()
         if owner is None:

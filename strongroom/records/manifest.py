@@ -29,7 +29,7 @@ from strongroom.files import service as files
 from strongroom.files.models import instances, objects
 from strongroom.ids import iso
 from strongroom.records.models import concepts, records, revisions
-from strongroom.storage.base import ObjectStore
+from strongroom.storage.base import PART, ObjectStore
 
 FORMAT = 1
 ROOT = "manifests/"
@@ -137,12 +137,18 @@ def _doi_state(session: Session, kind: str, subject_id: int) -> str | None:
 
 
 def write(store: ObjectStore, manifest: Manifest) -> None:
-    """Write one manifest, then remove the older ones of the same version."""
+    """Write one manifest, then remove the older ones of the same version, and what a killed writer left.
+
+    Only one job at a time writes for a version. Were there two (a lease ran out), the one whose unfinished
+    file is removed here fails and is tried again.
+    """
     store.put(manifest.location, _dump(manifest.body))
     own = f"{manifest.folder}{manifest.record_id}-"
     for entry in store.list(manifest.folder):
+        if not entry.location.startswith(own):
+            continue
         stamp = stamp_of(entry.location)
-        if entry.location.startswith(own) and stamp is not None and stamp < manifest.stamp:
+        if (stamp is not None and stamp < manifest.stamp) or entry.location.endswith(PART):
             store.delete(entry.location)
 
 

@@ -6,7 +6,7 @@ filter can show a draft. Ids come from one sequence (`Database.next_id`).
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, String, Table, Text, text
 
 from strongroom.db import Moment, metadata
 
@@ -67,6 +67,12 @@ records = Table(
     Index("uq_records_version", "concept_id", "version", unique=True),
     Index("ix_records_owner", "owner_id", "id"),
     Index("ix_records_created", "created"),
+    Index(
+        "ix_records_embargo",
+        "embargo_until",
+        sqlite_where=text("embargo_until IS NOT NULL"),
+        postgresql_where=text("embargo_until IS NOT NULL"),
+    ),
 )
 
 revisions = Table(

@@ -213,7 +213,7 @@ def lift_embargoes(session: Session, day: date) -> list[int]:
     Access itself is computed from the date (access.may_read_files): a late run can't leak or lock.
     """
     ended = session.execute(
-        select(records.c.id, records.c.concept_id).where(
+        select(records.c.id, records.c.concept_id, records.c.embargo_until, records.c.updated).where(
             records.c.embargo_until.is_not(None),
             records.c.embargo_until <= day.isoformat(),
             records.c.withdrawn.is_(None),
@@ -227,6 +227,8 @@ def lift_embargoes(session: Session, day: date) -> list[int]:
             .exists(),
         )
     ).all()
+    # What was edited on its last day or later was made anew as open already.
+    ended = [row for row in ended if row.updated.date().isoformat() < row.embargo_until]
     for row in ended:
         changes.append(session, "system", "embargo-ended", "record", row.id)
         session.execute(

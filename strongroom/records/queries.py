@@ -67,7 +67,11 @@ def _row(session: Session, actor: Actor, record_id: int) -> AnyRow:
     row = session.execute(_BY_ID, {"record_id": record_id}).first()
     if row is None:
         draft = session.execute(select(drafts.c.id).where(drafts.c.id == record_id)).first()
-        concept = session.execute(select(concepts.c.id).where(concepts.c.id == record_id)).first()
+        concept = session.execute(select(concepts).where(concepts.c.id == record_id)).first()
+        if concept is not None and concept.latest_version and concept.latest_id is None:
+            # All its versions were withdrawn: the last one's tombstone speaks for it.
+            last = (records.c.concept_id == record_id, records.c.version == concept.latest_version)
+            raise Gone(tombstone=_tombstone(session.execute(_RECORD.where(*last)).one()))
         raise NotFound(UNKNOWN if draft is None and concept is None else UNREGISTERED)
     if row.withdrawn is not None:
         raise Gone(tombstone=_tombstone(row))
@@ -287,13 +291,15 @@ def files_are_public(session: Session, record_id: int) -> bool:
 
 
 def target_of_doi(session: Session, doi: str) -> int | None:
-    """The record id that a DOI leads to; a concept's DOI leads to its latest version."""
+    """The record id that a DOI leads to; a concept's DOI leads to its latest version.
+
+    Of a concept with no version left the concept's own id, where its tombstone is.
+    """
     row = pids.resolve(session, doi)
     if row is None:
         return None
-    if row.kind == "record":
-        return int(row.subject_id)
-    return latest_of(session, row.subject_id)
+    latest = latest_of(session, row.subject_id) if row.kind == "concept" else None
+    return latest or int(row.subject_id)
 
 
 def _bucket(row: AnyRow) -> Bucket:

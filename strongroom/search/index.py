@@ -14,9 +14,10 @@ facets cost and what was measured stands in docs/decisions/0004-search.md.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
@@ -25,7 +26,7 @@ from typing import Any
 import tantivy
 from tantivy import FieldType, Filter, Occur, Order, Query, TextAnalyzerBuilder, Tokenizer
 
-from strongroom.errors import Invalid, Malformed
+from strongroom.errors import Invalid, Malformed, StrongroomError
 from strongroom.search import query as q
 from strongroom.search.documents import Agent, Document
 from strongroom.search.fields import FIELDS
@@ -38,6 +39,7 @@ WINDOW = 10_000  # hits that paging reaches (api-legacy.md 3.1)
 HEAP = 15_000_000  # bytes a writer may use before it flushes; tantivy's least for one thread
 FACET_SIZE = 10
 COUNTED = 128  # counts of facets that are remembered
+PHRASE = 100  # words that are looked up one behind the other
 POINTS = 4  # locations of a document that `bounds` tells apart
 
 _ANALYZER = (
@@ -235,7 +237,29 @@ class Index:
         return Writer(self._index.writer(heap, 1))
 
     def search(self, request: SearchRequest) -> Hits:
-        """One page of hits, with facets. Raises QuerySyntaxError, Invalid."""
+        """One page of hits, with facets. Raises QuerySyntaxError, Invalid; OSError when the index is damaged."""
+        with self._told_apart():
+            return self._search(request)
+
+    @contextlib.contextmanager
+    def _told_apart(self) -> Iterator[None]:
+        """tantivy says ValueError for a query that costs too much, and for a damaged file, and panics too."""
+        try:
+            yield
+        except StrongroomError:
+            raise
+        except BaseException as error:
+            if not isinstance(error, ValueError) and type(error).__name__ != "PanicException":
+                raise
+            try:
+                self._index.searcher().search(Query.all_query(), 1)
+            except BaseException as broken:
+                raise OSError(f"The index in {self.path} is damaged: {broken}") from error
+            if isinstance(error, ValueError):
+                raise q.QuerySyntaxError(f"The query can't be run ({str(error)[:200]})") from None
+            raise OSError(f"The index in {self.path} is damaged: {error}") from error
+
+    def _search(self, request: SearchRequest) -> Hits:
         node = q.parse(request.q)
         counted = self._counted  # before the searcher: what it counts is never older than its place here
         searcher = self._index.searcher()
@@ -258,6 +282,10 @@ class Index:
 
     def ranked(self, request: SearchRequest, limit: int = WINDOW) -> list[Ranked]:
         """The best `limit` hits with what they are sorted by; page and size count for nothing."""
+        with self._told_apart():
+            return self._ranked(request, limit)
+
+    def _ranked(self, request: SearchRequest, limit: int) -> list[Ranked]:
         node = q.parse(request.q)
         searcher = self._index.searcher()
         base, chosen = _Compiler(searcher).request(request, node)
@@ -432,7 +460,6 @@ def words(text: str) -> list[str]:
 
 
 _REGEX_SPECIAL = re.compile(r"([\\.+*?()|\[\]{}^$#&\-~])")
-_PARTS = re.compile(rf"(?:[^\W_]|[{q.ANY}{q.ONE}])+")
 
 
 def _regex(value: str, fold: Callable[[str], str] = str) -> str:
@@ -591,6 +618,8 @@ class _Compiler:
         found = words(node.text)
         if not found:
             return None
+        if len(found) > PHRASE:
+            raise q.QuerySyntaxError(f"A phrase may have {PHRASE} words.")
         if len(found) > 1:
             return Query.phrase_query(SCHEMA, name, [front + word for word in found], node.slop)
         terms = [front + found[0]]
@@ -603,8 +632,7 @@ class _Compiler:
         name, front = _place(node.field)
         if name == "keys":
             return self.regex(name, _regex(front + node.value))
-        parts = [part for part in _PARTS.findall(q.plain(node.value)) if part.strip(q.ANY)]
-        patterns = [_regex(front) + _regex(part, _fold) for part in parts]
+        patterns = [_regex(front) + _regex(part, _fold) for part in q.pattern_parts(node.value)]
         if len(patterns) > 1:
             return Query.regex_phrase_query(SCHEMA, name, list(patterns))
         return self.regex(name, patterns[0]) if patterns else None

@@ -33,7 +33,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Protocol
 
-from strongroom.errors import StrongroomError
 from strongroom.search.documents import Document
 from strongroom.search.index import (
     FORMAT,
@@ -212,9 +211,7 @@ class SearchService:
             return Hits(behind=True)
         try:
             return replace(index.search(request), behind=behind)
-        except StrongroomError:
-            raise
-        except (ValueError, OSError):
+        except OSError:
             log.exception("search: the index of %s can't be read; it is built anew", kind)
             self._ask(_REBUILD[kind])
             return Hits(behind=True)

@@ -36,6 +36,10 @@ MAX_LENGTH = 20_000  # characters
 MAX_CLAUSES = 1_024  # words, phrases, ranges: Lucene's own limit
 MAX_DEPTH = 50
 MAX_EXPANDING = 16  # wildcards, fuzzy words, regular expressions: each looks through a list of words
+# One of them may begin with a wildcard (or is a regular expression that does): it walks through the whole
+# dictionary. With three letters together it can't match everything in it.
+MAX_SCANS = 1
+SCAN_LETTERS = 3
 MAX_REGEX = 200
 INT64 = 2**63 - 1
 
@@ -375,6 +379,7 @@ class _Builder:
         self.text = text
         self.offsets = offsets
         self.expanding = 0
+        self.scans = 0
 
     def fail(self, reason: str, item: Any) -> QuerySyntaxError:
         position = getattr(item, "pos", None) or 0
@@ -458,19 +463,37 @@ class _Builder:
             return self.phrase(item, raw, names, 0, exact=False)
         if not value.strip(ANY):
             return All() if names is None else _any(map(Exists, self.fields(names)))
+        if names is None and _DOI.match(value):
+            self.pattern(item, value)
+            return _any(Pattern(field, key_of(field, value)) for field in ("doi", "conceptdoi"))
         nodes: list[Node] = []
         for field in self.fields(names):
-            literal = sum(char.isalnum() for char in value.replace(ANY, "").replace(ONE, ""))
-            if literal < (2 if kind_of(field) == "text" else 1):
-                raise self.fail("A wildcard needs at least two letters or digits beside it", item)
-            self.expand(item)
             if kind_of(field) == "text":
+                for part in pattern_parts(value):
+                    self.pattern(item, part, letters=2)
                 nodes.append(Pattern(field, value))
             elif kind_of(field) == "key":
+                self.pattern(item, value)
                 nodes.append(Pattern(field, key_of(field, value)))
-        if names is None and _DOI.match(value):
-            nodes += [Pattern(field, key_of(field, value)) for field in ("doi", "conceptdoi")]
         return _any(nodes)
+
+    def pattern(self, item: Any, value: str, letters: int = 1) -> None:
+        """Refuses a pattern that would find half of the dictionary, or walk through it too often."""
+        literals = re.split(f"[{ANY}{ONE}]+", value)
+        if len(literals) == 1:
+            return
+        if sum(map(len, literals)) < letters:
+            raise self.fail("A wildcard needs at least two letters or digits beside it", item)
+        self.expand(item)
+        if not literals[0]:
+            self.scan(item, max(map(len, literals)), "A wildcard at the beginning")
+
+    def scan(self, item: Any, letters: int, what: str) -> None:
+        self.scans += 1
+        if letters < SCAN_LETTERS:
+            raise self.fail(f"{what} needs at least three letters or digits together", item)
+        if self.scans > MAX_SCANS:
+            raise self.fail("More than one word begins with a wildcard", item)
 
     def phrase(
         self, item: Any, raw: str, names: tuple[str, ...] | None, slop: int, exact: bool = True
@@ -508,8 +531,11 @@ class _Builder:
     def regex(self, item: Any, names: tuple[str, ...] | None) -> Node:
         # Terms have no case; classes such as \W have one.
         pattern = re.sub(r"\\.|[^\\]", lambda m: m[0] if m[0][0] == "\\" else m[0].lower(), item.value[1:-1])
-        self.expand(item)
         pattern = pattern.replace("\\/", "/")
+        self.expand(item)
+        if "|" in pattern or not re.match(r"[^\W_]{2}(?![*?{])", pattern):
+            runs = re.findall(r"[^\W_]+", re.sub(r"\[[^\]]*\]|\{[^}]*\}|\\.", " ", pattern))
+            self.scan(item, max(map(len, runs), default=0), "A regular expression")
         return _any(
             Regex(field, pattern) for field in self.fields(names) if kind_of(field) in ("text", "key")
         )
@@ -595,6 +621,14 @@ def _wildcards(raw: str) -> tuple[str, bool]:
     )
     value = re.sub(f"{ANY}+", ANY, value)
     return value, ANY in value or ONE in value
+
+
+_PARTS = re.compile(rf"(?:[^\W_]|[{ANY}{ONE}])+")
+
+
+def pattern_parts(value: str) -> list[str]:
+    """The words of a text with wildcards; a wildcard alone between others says nothing."""
+    return [part for part in _PARTS.findall(plain(value)) if part.strip(ANY)]
 
 
 # --- values

@@ -22,6 +22,9 @@ from strongroom.ids import new_key
 BLOCK = 1 << 20
 """Bytes that are read, hashed and written at a time. Ranged reads in blocks of 64 KiB cost 2.5 × the CPU."""
 
+PART = ".part"
+"""The end of the name of what a local store has not finished; `list` shows it, nothing else does."""
+
 Block = bytes | bytearray | memoryview
 """A piece of a file. A sink is done with it when `write` returns: its memory is then used again."""
 

@@ -27,9 +27,7 @@ from pathlib import Path
 
 from strongroom.errors import NotFound, StorageFull, StrongroomError, Unavailable
 from strongroom.ids import new_key
-from strongroom.storage.base import BLOCK, Block, Entry, check_location
-
-PART = ".part"
+from strongroom.storage.base import BLOCK, PART, Block, Entry, check_location
 
 _AHEAD = 64 << 20  # room reserved at a time: no announced length can reserve the whole disk
 _STEP = 8 << 20  # bytes after which the disk is told to begin

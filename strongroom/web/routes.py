@@ -38,6 +38,7 @@ from strongroom.http.deps import (
 )
 from strongroom.http.downloads import archive_of, content_of
 from strongroom.ids import today
+from strongroom.metadata.exports import signposting
 from strongroom.records import drafts, queries
 from strongroom.settings import Settings
 from strongroom.web import landing, pages
@@ -235,6 +236,7 @@ async def export(request: Request) -> Response:
             "Cache-Control": "private, no-store" if has_credentials(request) else "public, no-cache",
             "X-Content-Type-Options": "nosniff",
             "Access-Control-Allow-Origin": "*",
+            "Link": signposting.export_header(f"{ctx.settings.base_url}/records/{record_id}"),
             "Vary": VARY,
         },
         media_type=found.media_type,
@@ -246,12 +248,15 @@ _ALIASES = {"dcite4": "datacite-json"}
 
 async def record_file(request: Request) -> Response:
     """GET /records/{id}/files/{key}: the bytes (also under /record); `download` forces saving."""
-    return await content_of(
+    record_id = number(request.path_params["id"])
+    answer = await content_of(
         request,
-        number(request.path_params["id"]),
+        record_id,
         request.path_params["key"],
         attachment=flag(request.query_params.get("download")),
     )
+    answer.headers["Link"] = signposting.file_header(f"{context(request).settings.base_url}/records/{record_id}")
+    return answer
 
 
 async def record_archive(request: Request) -> Response:

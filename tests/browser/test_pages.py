@@ -86,6 +86,8 @@ def test_pages_are_accessible_and_fit(
           return over > 0 ? [`${over} px too wide`] : [];
         }"""):
             problems.append((path, wide))
+        if path == "/records/large" and (width, scheme) != (390, "light"):
+            continue  # 500 rows of the same kind take axe ten seconds: once is enough
         page.add_script_tag(path=str(AXE))
         problems += [(path, v) for v in json.loads(page.evaluate(AUDIT))]
     context.close()
@@ -102,7 +104,7 @@ def test_the_policy_lets_our_own_files_through_and_nothing_is_refused(
     hosts: set[str] = set()
     page.on("request", lambda r: hosts.add(r.url.split("/")[2]))
     for path in paths:
-        page.goto(address + path, wait_until="networkidle")
+        page.goto(address + path)
         assert page.evaluate("getComputedStyle(document.body).fontFamily").startswith('"Source Sans 3"')
         assert page.evaluate("document.fonts.check('16px \"Source Sans 3\"')")
     page.close()

@@ -310,7 +310,7 @@ BEFORE = "Mon, 06 May 2024 07:08:08 GMT"
     ],
 )
 def test_conditions(
-    store: LocalStore, pool: ThreadPoolExecutor, headers: dict[str, str], status: int
+    store: LocalStore, pool: ThreadPoolExecutor, headers: dict[str, Any], status: int
 ) -> None:
     got = get(store, pool, **headers)
     assert got.status == status
@@ -324,7 +324,7 @@ def test_conditions(
     "headers", [{"if_match": '"other"'}, {"if_match": f"W/{ETAG}"}, {"if_unmodified_since": BEFORE}]
 )
 def test_conditions_that_fail_are_412(
-    store: LocalStore, pool: ThreadPoolExecutor, headers: dict[str, str]
+    store: LocalStore, pool: ThreadPoolExecutor, headers: dict[str, Any]
 ) -> None:
     with pytest.raises(Stale):
         get(store, pool, **headers)

@@ -176,7 +176,7 @@ def find(index: Index, q: str = "", **more: Any) -> list[int]:
         ("*uges", {2}),
         ("title:gaug*", {2}),
         ("title:sorb*", set()),
-        ("GC-M*", {2}),
+        ("GC-MS*", {2}),
         ("gaukes~", {2}),
         ("gaukes~1", {2}),
         ("title:gaukes~1", {2}),

@@ -265,6 +265,13 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("records", schema=None) as batch_op:
         batch_op.create_index("ix_records_created", ["created"], unique=False)
+        batch_op.create_index(
+            "ix_records_embargo",
+            ["embargo_until"],
+            unique=False,
+            sqlite_where=sa.text("embargo_until IS NOT NULL"),
+            postgresql_where=sa.text("embargo_until IS NOT NULL"),
+        )
         batch_op.create_index("ix_records_owner", ["owner_id", "id"], unique=False)
         batch_op.create_index("uq_records_version", ["concept_id", "version"], unique=True)
 
