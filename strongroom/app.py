@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any
 
+from sqlalchemy.exc import IntegrityError
 from starlette.datastructures import State
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -23,7 +24,7 @@ from strongroom.api import buckets, depositions
 from strongroom.api import records as api_records
 from strongroom.context import Context
 from strongroom.db import Database, wait_for
-from strongroom.errors import NotFound, RateLimited, StrongroomError, WrongVerb
+from strongroom.errors import Conflict, NotFound, RateLimited, StrongroomError, WrongVerb
 from strongroom.http import problems
 from strongroom.http.caching import Cache
 from strongroom.http.limits import Limits
@@ -166,6 +167,7 @@ PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
     "Access-Control-Allow-Headers": "*, Authorization, Content-Type, If-Match, If-None-Match, Range, Content-MD5, Digest",
     "Access-Control-Max-Age": "86400",
+    "X-Content-Type-Options": "nosniff",
     "Allow": "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
 }
 
@@ -233,6 +235,12 @@ class Front:
             if started:
                 raise
             await self._answer(request, error, is_api)(scope, receive, sending)
+        except IntegrityError as error:
+            # Two at once made what can be there only once (PostgreSQL): the second is told to look again.
+            if started:
+                raise
+            log.warning("%s %s: %s", scope["method"], path, error.orig)
+            await self._answer(request, Conflict(), is_api)(scope, receive, sending)
         except Exception as error:
             if started:
                 raise

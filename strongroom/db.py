@@ -41,7 +41,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import DateTime, TypeEngine
 
-from strongroom.errors import Busy
+from strongroom.errors import Busy, StorageFull, StrongroomError
 from strongroom.settings import Settings
 
 # What nouns take. A connection inside one transaction; the caller owns the transaction.
@@ -171,13 +171,13 @@ class Database:
     def begin(self) -> Iterator[Session]:
         """One writing transaction: commits at the end, rolls back on any exception. Raises Busy."""
         if not self.is_sqlite:
-            with self._writer.begin() as session:
+            with _translated(), self._writer.begin() as session:
                 yield session
             return
         if not self._lock.acquire(timeout=self._busy):
             raise Busy()
         try:
-            with _busy_translated(), self._writer.begin() as session:
+            with _translated(), self._writer.begin() as session:
                 yield session
         finally:
             self._lock.release()
@@ -185,7 +185,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A reading transaction. Never keep it open while bytes go to a client."""
-        with _busy_translated(), self._reader.connect() as session, session.begin():
+        with _translated(), self._reader.connect() as session, session.begin():
             yield session
 
     def hot(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
@@ -196,7 +196,7 @@ class Database:
         SQLAlchemy. Times come as the database's own type; `moment` makes them one.
         """
         if not self.is_sqlite:
-            with self._reader.connect() as session:
+            with _translated(), self._reader.connect() as session:
                 rows = session.exec_driver_sql(statement.replace("?", "%s"), values).all()
             return [tuple(row) for row in rows]
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
@@ -256,13 +256,31 @@ def moment(value: str | datetime) -> datetime:
 
 
 @contextmanager
-def _busy_translated() -> Iterator[None]:
+def _translated() -> Iterator[None]:
+    """Trouble that says nothing about our code becomes an error that says what to do."""
     try:
         yield
-    except exc.OperationalError as error:
-        if "database is locked" in str(error.orig) or "database is busy" in str(error.orig):
-            raise Busy() from error
+    except exc.TimeoutError as error:  # all connections of the pool are taken
+        raise Busy() from error
+    except exc.DBAPIError as error:
+        if told := _told(error):
+            raise told from error
         raise
+
+
+def _told(error: exc.DBAPIError) -> StrongroomError | None:
+    text, state = str(error.orig), str(getattr(error.orig, "sqlstate", None) or "")
+    if "database or disk is full" in text or state == "53100":
+        return StorageFull()
+    if "database is locked" in text or "database is busy" in text:
+        return Busy()
+    # Deadlock, serialization failure, lock not available: rolled back, the same may go well now.
+    if state in ("40P01", "40001", "55P03"):
+        return Busy()
+    # Lost, refused, too many connections (class 53), shutting down (57P0x).
+    if error.connection_invalidated or state[:2] in ("08", "53") or state[:4] == "57P0":
+        return Busy("The database does not answer now. Look whether your change was made, then try again.")
+    return None
 
 
 @cache

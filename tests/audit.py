@@ -192,7 +192,8 @@ def _newest_manifest(ctx: Context, told: manifest.Manifest) -> str:
     own = [
         e.location
         for e in ctx.store.list(told.folder)
-        if e.location.startswith(f"{told.folder}{told.record_id}-") and manifest.stamp_of(e.location) is not None
+        if e.location.startswith(f"{told.folder}{told.record_id}-")
+        and manifest.stamp_of(e.location) is not None
     ]
     return max(own, default=told.location)
 

@@ -159,6 +159,7 @@ class Desk:
         with self.db.begin() as session:
             bucket = drafts.open_bucket(session, actor, draft_id)
             found = files.attach(session, bucket, key, stored, "text/plain")
+            files.check_quotas(session, bucket, self.settings)
             drafts.touch(session, actor, draft_id, "file-added")
         return found
 

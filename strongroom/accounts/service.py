@@ -39,8 +39,8 @@ def add_user(
     email = email.strip().lower()
     if not 3 <= len(email) <= 320 or "@" not in email or any(c.isspace() for c in email):
         raise Invalid([Finding.of("email", f"{email!r} is no e-mail address.")])
-    if password is not None and len(password) < 8:
-        raise Invalid([Finding.of("password", "A password needs at least 8 characters.")])
+    if password is not None:
+        _check_length(password)
     if session.execute(select(users.c.id).where(users.c.email == email)).first():
         raise Conflict(f"There is an account with the address {email} already.")
     moment = now()
@@ -62,11 +62,19 @@ def add_user(
     return int(user_id)
 
 
-def set_password(session: Session, user_id: int, password: str) -> None:
-    """Give an account a password; also claims one that `rebuild` made."""
+def set_password(session: Session, user_id: int, password: str, *, actor: str = "operator") -> None:
+    """Give an account a password; also claims one that `rebuild` made. Ends its sessions. Raises Invalid."""
+    _check_length(password)
     session.execute(
         update(users).where(users.c.id == user_id).values(password=_hash_password(password), updated=now())
     )
+    session.execute(delete(sessions).where(sessions.c.user_id == user_id))
+    changes.append(session, actor, "password-set", "user", user_id)
+
+
+def _check_length(password: str) -> None:
+    if len(password) < 8:
+        raise Invalid([Finding.of("password", "A password needs at least 8 characters.")])
 
 
 def find_user(session: Session, email: str) -> AnyRow:

@@ -15,9 +15,9 @@ from starlette.requests import ClientDisconnect, Request
 
 from strongroom.access import WRITE, Actor, require_scope
 from strongroom.context import Context
-from strongroom.errors import Finding, Incomplete, Invalid, Malformed, NotFound
+from strongroom.errors import Finding, Incomplete, Invalid, Malformed, NotFound, StorageFull, TooLarge
 from strongroom.files import service as files
-from strongroom.files.service import Bucket, Stored
+from strongroom.files.service import Bucket, Room, Stored
 from strongroom.files.views import FileView
 from strongroom.http.deps import actor_of, context, in_thread
 from strongroom.http.transfer import guess_type
@@ -26,6 +26,7 @@ from strongroom.storage import new_location
 from strongroom.storage.receive import digests_from, receive
 
 DRAIN = 16_000_000
+LOOK = 32 << 20  # bytes after which the free space is looked at again
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ async def accept(
     location = new_location()
     free = await asyncio.get_running_loop().run_in_executor(ctx.blocks, ctx.store.free)
 
-    def begin() -> tuple[Actor, Bucket, int | None]:
+    def begin() -> tuple[Actor, Bucket, Room]:
         with ctx.db.begin() as session:
             actor = actor_of(session, request)
             require_scope(actor, WRITE, ctx.settings.enforce_scopes)
@@ -89,12 +90,14 @@ async def accept(
             room = files.reserve(
                 session, bucket, key, actor.user_id, size, location, ctx.store.name, ctx.settings, free
             )
-            return actor, bucket, room.max_size
+            return actor, bucket, room
 
     try:
-        actor, bucket, max_size = await in_thread(request, begin)
+        actor, bucket, room = await in_thread(request, begin)
     except Exception:
-        await drain(chunks)
+        # Reading would tell a client that asked first (curl, with large files) to go on.
+        if "100-continue" not in request.headers.get("expect", "").lower():
+            await drain(chunks)
         raise
     try:
         received = await receive(
@@ -102,7 +105,7 @@ async def accept(
             ctx.store.create(location, size),
             pool=ctx.blocks,
             expected_size=size,
-            max_size=max_size,
+            max_size=room.max_size,
             digests_wanted=digests,
             idle_timeout=ctx.settings.body_idle_timeout,
             on_progress=_heart(request, ctx, location),
@@ -112,6 +115,8 @@ async def accept(
         await asyncio.shield(in_thread(request, _give_back, ctx, location))
         if isinstance(error, ClientDisconnect):
             raise Incomplete() from error
+        if room.by_disk and isinstance(error, TooLarge):
+            raise StorageFull() from error
         raise
     return Pending(
         actor,
@@ -132,6 +137,7 @@ async def attach(request: Request, pending: Pending, key: str, *, may_replace: b
                 taken = f"File with key {key} already exists."
                 raise Invalid([Finding.of("name", taken, "Delete that file first, or choose another name.")], taken)
             found = files.attach(session, bucket, key, pending.stored, guess_type(key))
+            files.check_quotas(session, bucket, ctx.settings)
             drafts.touch(session, pending.actor, bucket.record_id, "file-added")
             return Uploaded(found, bucket, warnings)
 
@@ -143,10 +149,16 @@ async def attach(request: Request, pending: Pending, key: str, *, may_replace: b
 
 
 async def forget(request: Request, pending: Pending) -> None:
-    """Remove bytes that came but may not be attached, then their row."""
+    """Remove bytes that came but may not be attached, then their row.
+
+    When it was the commit that failed (a lost connection), the bytes may have got their name all the same.
+    """
     ctx = context(request)
 
     def work() -> None:
+        with ctx.db.begin() as session:
+            if not files.is_pending(session, pending.stored.location):
+                return
         ctx.store.delete(pending.stored.location)
         _give_back(ctx, pending.stored.location)
 
@@ -154,11 +166,18 @@ async def forget(request: Request, pending: Pending) -> None:
 
 
 def _heart(request: Request, ctx: Context, location: str) -> Callable[[int], None]:
-    """A callback that renews the upload row once a minute, so that the sweep leaves a slow upload alone."""
+    """A callback that renews the upload row once a minute, so that the sweep leaves a slow upload alone, and looks
+    after the room that is left: several uploads, or others on this machine, use it up together."""
     last = time.monotonic()
+    looked = 0
 
-    def beat(_: int) -> None:
-        nonlocal last
+    def beat(size: int) -> None:
+        nonlocal last, looked
+        if size - looked >= LOOK:
+            looked = size
+            free = ctx.store.free()
+            if free is not None and free < ctx.settings.disk_reserve_bytes:
+                raise StorageFull()
         moment = time.monotonic()
         if moment - last > files.HEARTBEAT_SECONDS:
             last = moment

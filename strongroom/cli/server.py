@@ -8,7 +8,7 @@ from strongroom.settings import Settings
 def run(settings: Settings, host: str, port: int, workers: int) -> None:
     """Serve until SIGTERM: running requests get time to finish, then everything is closed."""
     from granian import Granian
-    from granian.constants import Interfaces
+    from granian.constants import HTTPModes, Interfaces
     from granian.http import HTTP1Settings
 
     server = Granian(
@@ -17,6 +17,9 @@ def run(settings: Settings, host: str, port: int, workers: int) -> None:
         address=host,
         port=port,
         interface=Interfaces.ASGI,
+        # Not HTTP/2 without TLS: a stream that is reset with NO_ERROR in the middle of a body looks complete,
+        # and the time limits below know HTTP/1 only. Whoever stands in front may speak it to the world.
+        http=HTTPModes.http1,
         workers=workers,
         runtime_threads=1,
         backpressure=1000,

@@ -275,6 +275,7 @@ class Room:
 
     location: str
     max_size: int | None
+    by_disk: bool = False  # the bound is the disk's, no quota's
 
 
 def reserve(
@@ -324,10 +325,12 @@ def reserve(
             f"File size limit exceeded. {max(room, 0):,} bytes are left here, the file has "
             f"{size if size is not None else 'more'}{' bytes' if size is not None else ''}."
         )
+    by_disk = False
     if free is not None:
         left = free - settings.disk_reserve_bytes
         if left < (size or 0):
             raise StorageFull()
+        by_disk = room is None or left < room
         room = left if room is None else min(room, left)
     started = now()
     insert_row(
@@ -343,11 +346,33 @@ def reserve(
             "heartbeat": started,
         },
     )
-    return Room(location, room)
+    return Room(location, room, by_disk)
+
+
+def check_quotas(session: Session, bucket: Bucket, settings: Settings) -> None:
+    """Look again when a file was attached: others, of unknown size, may have come meanwhile. Raises TooLarge."""
+    if settings.quota_record_bytes or settings.quota_record_files:
+        count, used = measure(session, bucket.concept_id, bucket.version)
+        if settings.quota_record_files and count > settings.quota_record_files:
+            raise TooLarge(f"A record may have {settings.quota_record_files} files here.")
+        if settings.quota_record_bytes and used > settings.quota_record_bytes:
+            raise TooLarge(f"File size limit exceeded. A record may have {settings.quota_record_bytes:,} bytes.")
+    if settings.quota_user_bytes:
+        # One at a time of one user, whichever drafts they are for.
+        users = metadata.tables["users"]
+        session.execute(select(users.c.id).where(users.c.id == bucket.owner_id).with_for_update())
+        if user_bytes(session, bucket.owner_id) > settings.quota_user_bytes:
+            raise TooLarge(f"File size limit exceeded. A user may have {settings.quota_user_bytes:,} bytes.")
 
 
 def heartbeat(session: Session, location: str) -> None:
     session.execute(update(uploads).where(uploads.c.location == location).values(heartbeat=now()))
+
+
+def is_pending(session: Session, location: str) -> bool:
+    """Whether the upload's bytes still have no name. Waits for a transaction that is just giving them one."""
+    wanted = select(uploads.c.location).where(uploads.c.location == location).with_for_update()
+    return session.execute(wanted).first() is not None
 
 
 def release(session: Session, location: str) -> None:

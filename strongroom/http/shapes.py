@@ -48,7 +48,7 @@ def deposition(view: DraftView | RecordView, settings: Settings, today: date) ->
     if doi:
         body["doi_url"] = f"{settings.doi_resolver}/{doi}"
     body["metadata"] = legacy.dump_deposition(
-        view.data, today=today, doi=doi, prereserve=(settings.doi(view.id), view.id)
+        view.data, today=today, doi=doi, prereserve=(settings.doi(view.id), view.id), published=submitted
     )
     body["title"] = view.data.metadata.title
     body["links"] = _deposition_links(view, settings, submitted)

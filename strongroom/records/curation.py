@@ -78,7 +78,7 @@ def withdraw(
             queue.enqueue(session, "doi.register", str(record_id), {"record_id": record_id})
     queue.enqueue(session, "manifest.write", str(record_id), {"record_id": record_id})
     changes.append(session, actor.label, "withdrawn", "record", record_id, {"reason": reason})
-    if latest_id is not None:
+    if view.is_latest and latest_id is not None:
         # Another version became the latest: its index document and manifest say so.
         queue.enqueue(session, "manifest.write", str(latest_id), {"record_id": latest_id})
         changes.append(session, actor.label, "became-latest", "record", int(latest_id))

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import select, update
 
-from strongroom import pids
+from strongroom import changes, pids
 from strongroom.access import SYSTEM
 from strongroom.context import Context
 from strongroom.files import service as files
@@ -89,6 +89,8 @@ def _note(ctx: Context, row: Any, states: dict[str, tuple[str, str | None]]) -> 
                 .values(revision=concepts.c.revision + 1)
             )
             queue.enqueue(session, "manifest.write", str(row.id), {"record_id": row.id})
+            reported = {doi: state for doi, (state, _) in states.items()}
+            changes.append(session, SYSTEM.label, "doi-updated", "record", row.id, reported)
 
 
 def _url(ctx: Context, some_id: int) -> str:

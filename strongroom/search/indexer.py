@@ -198,23 +198,23 @@ class SearchService:
         there is one. Raises QuerySyntaxError, Invalid (unknown sort), Malformed (page too far).
         """
         check(request)
-        if kind == "depositions":
-            return self._depositions(request)
-        if kind == "drafts":
+        kinds = KINDS if kind == "depositions" else (kind,)
+        if kind != "records":
             request = replace(request, mine=True)
-        behind = not self._fresh((kind,))
-        reader = self._readers[kind]
-        index = reader.index
-        if index is None:
-            if reader.damaged:
-                self._ask(_REBUILD[kind])
-            return Hits(behind=True)
+        behind = not self._fresh(kinds)
+        indexes = [self._readers[each].index for each in kinds]
         try:
-            return replace(index.search(request), behind=behind)
+            if (first := indexes[0]) is not None and len(kinds) == 1:
+                return replace(first.search(request), behind=behind)
+            if first is not None and (second := indexes[1]) is not None:
+                return replace(_depositions(first, second, request), behind=behind)
+            wrong = [each for each in kinds if self._readers[each].damaged]
         except OSError:
-            log.exception("search: the index of %s can't be read; it is built anew", kind)
-            self._ask(_REBUILD[kind])
-            return Hits(behind=True)
+            log.exception("search: the index can't be read; it is built anew")
+            wrong = list(kinds)
+        for each in wrong:
+            self._ask(_REBUILD[each])
+        return Hits(behind=True)
 
     def _fresh(self, kinds: Sequence[Kind]) -> bool:
         """The read barrier: True when every change committed before this call can be found."""
@@ -263,29 +263,6 @@ class SearchService:
             os.close(pipe)
         return True
 
-    def _depositions(self, request: SearchRequest) -> Hits:
-        """Drafts and records of a user in one list. What one person has is small: it is merged here."""
-        behind = not self._fresh(KINDS)
-        records, drafts = self._readers["records"].index, self._readers["drafts"].index
-        if records is None or drafts is None:
-            return Hits(behind=True)
-        request = replace(request, mine=True)
-        open_drafts = drafts.ranked(
-            replace(SearchRequest(mine=True), viewer=request.viewer, all_versions=True)
-        )
-        hidden = {draft.id if request.all_versions else draft.concept for draft in open_drafts}
-        found: list[Ranked] = list(drafts.ranked(request))
-        if request.status != "draft":
-            found += [
-                record
-                for record in records.ranked(request)
-                if (record.id if request.all_versions else record.concept) not in hidden
-            ]
-        found.sort(key=lambda hit: (hit.value, hit.id), reverse=descending(request))
-        start = (request.page - 1) * request.size
-        ids = [hit.id for hit in found[start : start + request.size]]
-        return Hits(ids, len(found), {}, behind)
-
     # the indexer
 
     def start(self) -> None:
@@ -309,20 +286,24 @@ class SearchService:
 
         Raises TimeoutError when that indexer does not do it in time.
         """
-        if not self._indexing and (lock := self._lock()) is not None:
-            try:
-                for kind in KINDS:
-                    _Feeder(self, kind).rebuild()
-            finally:
-                os.close(lock)
-            return
         before = {kind: State.read(self._readers[kind].path)[1] for kind in KINDS}
+        left, asked = list(KINDS), set[Kind]()
         deadline = time.monotonic() + timeout
-        for kind in KINDS:
-            self._ask(_REBUILD[kind])
-        for kind in KINDS:
-            old = before[kind].directory if before[kind] else None  # type: ignore[union-attr]
-            while (state := State.read(self._readers[kind].path)[1]) is None or state.directory == old:
+        while left:
+            kind = left[0]
+            _, state = State.read(self._readers[kind].path)
+            old = before[kind]
+            if state is not None and (old is None or state.directory != old.directory):
+                left.remove(kind)
+            elif not self._indexing and (lock := self._lock()) is not None:
+                # Nobody indexes, or whoever did is gone.
+                try:
+                    _Feeder(self, kind).rebuild()
+                finally:
+                    os.close(lock)
+            else:
+                # One that has the lock but no pipe yet hears nothing: until it does.
+                asked |= {each for each in left if each not in asked and self._ask(_REBUILD[each])}
                 if time.monotonic() > deadline:
                     raise TimeoutError(f"The indexer did not rebuild the index of {kind}.")
                 time.sleep(0.02)
@@ -427,6 +408,20 @@ class SearchService:
     def _announce(self) -> None:
         with self._committed:
             self._committed.notify_all()
+
+
+def _depositions(records: Index, drafts: Index, request: SearchRequest) -> Hits:
+    """Drafts and records of a user in one list. What one person has is small: it is merged here."""
+    everything = SearchRequest(viewer=request.viewer, mine=True, all_versions=True)
+    # A record with an open draft is not shown beside it, whether or not the draft is found.
+    by_id = request.all_versions
+    covered = {draft.id if by_id else draft.concept for draft in drafts.ranked(everything)}
+    found: list[Ranked] = list(drafts.ranked(request))
+    if request.status != "draft":
+        found += [r for r in records.ranked(request) if (r.id if by_id else r.concept) not in covered]
+    found.sort(key=lambda hit: (hit.value, hit.id), reverse=descending(request))
+    start = (request.page - 1) * request.size
+    return Hits([hit.id for hit in found[start : start + request.size]], len(found))
 
 
 class _Feeder:

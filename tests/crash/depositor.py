@@ -249,9 +249,8 @@ class Depositor:
         self.deposits = [d for d in self.deposits if d.gone != {True}]
 
     def _reconcile(self, d: Deposit) -> None:
-        certain = (
-            len(d.titles) == len(d.published) == len(d.editing) == len(d.gone) == 1
-            and all(len(md5) == 1 for md5 in d.files.values())
+        certain = len(d.titles) == len(d.published) == len(d.editing) == len(d.gone) == 1 and all(
+            len(md5) == 1 for md5 in d.files.values()
         )
         if certain:
             return

@@ -172,7 +172,9 @@ def _found_by_search(server: Server, clients: list[Depositor]) -> None:
     assert found == wanted
     for record, title in list(wanted.items())[:: 1 if PROVE else 10]:
         page = session.get(
-            f"{server.url}/api/records", params={"q": f'title:"{title}"', "all_versions": 1, "size": 100}, timeout=60
+            f"{server.url}/api/records",
+            params={"q": f'title:"{title}"', "all_versions": 1, "size": 100},
+            timeout=60,
         )
         # Another version may have kept the title.
         assert record in [hit["id"] for hit in page.json()["hits"]["hits"]]

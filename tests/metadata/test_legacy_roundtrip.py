@@ -105,7 +105,7 @@ def loaded(said: Any) -> RecordData | None:
     return None
 
 
-@settings(max_examples=count(400, 10_000), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=count(400, 3_000), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(metadata)
 def test_answers_read_back_as_the_same_data(said: dict[str, Any]) -> None:
     data = loaded(said)
@@ -126,7 +126,7 @@ def test_answers_read_back_as_the_same_data(said: dict[str, Any]) -> None:
     legacy.new_version(data, today=TODAY)
 
 
-@settings(max_examples=count(200, 5_000), deadline=None)
+@settings(max_examples=count(200, 2_000), deadline=None)
 @given(st.dictionaries(st.sampled_from(["title", "creators", "license", "dates", "grants", "custom", "subjects", "doi", "embargo_date", "access_right", "resource_type", "thesis", "journal", "communities", "version", "related_identifiers", "locations", "upload_type", "language", "thesis_supervisors", "alternate_identifiers"]), json_value, max_size=5))  # fmt: skip
 def test_any_json_is_read_or_refused(said: dict[str, Any]) -> None:
     data = loaded(said)

@@ -35,6 +35,15 @@ def real() -> Iterator[tuple[str, bool, Json]]:
                 yield f"line-{number}", "resource_type" in metadata, metadata
 
 
+def recorded() -> Iterator[tuple[str, bool, Json]]:
+    """(file name, whether it is a record, metadata) of the depositions and records recorded from zenodo.org."""
+    for path in sorted((SHARED / "golden" / "legacy").glob("*_20[0-2]_*.json")):
+        body = json.loads(path.read_text(encoding="utf-8"))
+        metadata = body.get("metadata") if isinstance(body, dict) else None
+        if isinstance(metadata, dict) and ("deposit-depositions" in path.name or "records-id" in path.name):
+            yield path.name, "resource_type" in metadata, metadata
+
+
 def dot_zenodo() -> Iterator[tuple[str, Json]]:
     """(file name, metadata) of every .zenodo.json that is JSON."""
     for path in sorted((SHARED / "data" / "dot-zenodo").glob("*.json")):

@@ -1,0 +1,302 @@
+"""Several processes on one database: nobody's work is lost, and what one was told the other knows at once."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from tests import audit, postgres
+from tests.conftest import count
+from tests.crash.depositor import Depositor, metadata
+from tests.live import Server
+
+SECONDS = count(2, 30)  # of writing, for each of four cases
+CLIENTS = 4
+
+
+class Site:
+    """One database and store behind one or two addresses; every request is a connection of its own."""
+
+    def __init__(self, servers: list[Server], token: str) -> None:
+        self.servers = servers
+        self.urls = [server.url for server in servers] * (2 // len(servers))
+        self.token = token
+
+    def send(self, door: int, verb: str, path: str, **more: Any) -> requests.Response:
+        headers = {"Authorization": f"Bearer {self.token}", "Connection": "close", **more.pop("headers", {})}
+        session = requests.Session()
+        session.trust_env = False
+        with session:
+            return session.request(verb, self.urls[door % 2] + path, headers=headers, timeout=60, **more)
+
+    def deposit(self, door: int, title: str) -> dict[str, Any]:
+        answer = self.send(door, "POST", "/api/deposit/depositions", json=metadata(title))
+        assert answer.status_code == 201, answer.text
+        made: dict[str, Any] = answer.json()
+        return made
+
+    def put(self, door: int, deposition: dict[str, Any], key: str, content: bytes) -> requests.Response:
+        bucket = deposition["links"]["bucket"].partition("/api/")[2]
+        return self.send(door, "PUT", f"/api/{bucket}/{key}", data=content)
+
+    def act(self, door: int, number: int, action: str) -> requests.Response:
+        return self.send(door, "POST", f"/api/deposit/depositions/{number}/actions/{action}")
+
+    def published(self, door: int, title: str) -> int:
+        made = self.deposit(door, title)
+        assert self.put(door, made, "a.txt", title.encode()).status_code == 201
+        answer = self.act(door, made["id"], "publish")
+        assert answer.status_code == 202, answer.text
+        return int(made["id"])
+
+    def found(self, door: int, title: str) -> list[int]:
+        answer = self.send(door, "GET", "/api/records", params={"q": f'title:"{title}"', "all_versions": 1})
+        assert answer.status_code == 200, answer.text
+        assert "x-search-behind" not in answer.headers
+        return [hit["id"] for hit in answer.json()["hits"]["hits"]]
+
+    def indexer(self) -> int:
+        """The process that keeps the index: the kernel knows who holds its lock."""
+        inode = os.stat(self.servers[0].data_dir / "index" / "lock").st_ino
+        for _ in range(200):
+            for line in Path("/proc/locks").read_text().splitlines():
+                found = re.search(r"FLOCK +ADVISORY +WRITE +(\d+) \w+:\w+:(\d+) ", line)
+                if found and int(found[2]) == inode:
+                    return int(found[1])
+            time.sleep(0.05)
+        raise AssertionError("nobody keeps the index")
+
+
+@pytest.fixture(
+    scope="module",
+    params=[(e, k) for e in ("sqlite", "postgresql") for k in ("two workers", "two servers")],
+    ids=lambda param: "-".join(param).replace(" ", "-"),
+)
+def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """`serve --workers 2`, or two `serve` of one data folder; checked for wholeness at the end."""
+    engine, kind = request.param
+    data = tmp_path_factory.mktemp("processes") / "data"
+    env = {"STRONGROOM_DISK_RESERVE_BYTES": "0"}
+    if engine == "postgresql":
+        running: postgres.Server = request.getfixturevalue("postgres_server")
+        env["STRONGROOM_DATABASE_URL"] = postgres.fresh_database(running.url)
+    servers = (
+        [Server(data, env, workers=2)] if kind == "two workers" else [Server(data, env), Server(data, env)]
+    )
+    token = servers[0].add_user("all@example.org")
+    try:
+        for server in servers:
+            server.start()
+        yield Site(servers, token)
+        for server in servers:
+            assert server.stop() == 0
+        audit.all_of(servers[0].settings())
+        log = servers[0].log()
+        assert "Traceback" not in log, log[-5000:]
+    finally:
+        for server in servers:
+            server.kill()
+        if engine == "postgresql":
+            postgres.drop_database(env["STRONGROOM_DATABASE_URL"])
+
+
+def at_once(work: Callable[[int], Any], number: int = CLIENTS) -> list[Any]:
+    """The results of `work(0) … work(n-1)`, begun at the same moment."""
+    gate = threading.Barrier(number)
+
+    def run(n: int) -> Any:
+        gate.wait(30)
+        return work(n)
+
+    with ThreadPoolExecutor(number) as pool:
+        return list(pool.map(run, range(number)))
+
+
+def clean(answer: requests.Response, *also: int) -> bool:
+    """Whether it succeeded; anything but a clean conflict (or what the state machine says) fails the test."""
+    if answer.status_code == 503:
+        assert "retry-after" in answer.headers
+        return False
+    if answer.ok:
+        return True
+    assert answer.status_code in (409, 412, *also), (
+        f"{answer.request.url}: {answer.status_code} {answer.text}"
+    )
+    return False
+
+
+def test_counters_lose_no_update(site: Site) -> None:
+    made = site.deposit(0, "counter 0")
+    path = f"/api/deposit/depositions/{made['id']}"
+    end = time.monotonic() + SECONDS
+
+    def add(n: int) -> Counter[str]:
+        seen: Counter[str] = Counter()
+        while time.monotonic() < end:
+            now = site.send(n, "GET", path)
+            number = int(now.json()["metadata"]["title"].split()[1])
+            body = metadata(f"counter {number + 1}")
+            answer = site.send(n, "PUT", path, json=body, headers={"If-Match": now.headers["etag"]})
+            seen["added" if clean(answer) else "refused"] += 1
+        return seen
+
+    seen = sum(at_once(add), Counter[str]())
+    now = site.send(1, "GET", path).json()["metadata"]["title"]
+    assert now == f"counter {seen['added']}"
+    assert seen["added"] > 0
+    assert seen["refused"] > 0  # else they never met, and the test says nothing
+
+
+def test_everybody_writes_at_once(site: Site) -> None:
+    """Four depositors, each with deposits of his own, for a while; then all is asked back through both doors."""
+    tokens = [site.servers[0].add_user(f"{os.urandom(6).hex()}@example.org") for _ in range(CLIENTS)]
+    clients = [
+        Depositor(site.urls[n % 2], token, seed=900 + n, largest=300_000) for n, token in enumerate(tokens)
+    ]
+    stop = threading.Event()
+    timer = threading.Timer(SECONDS, stop.set)
+    timer.start()
+    at_once(lambda n: clients[n].work(stop))
+    timer.cancel()
+    assert stop.is_set(), "a client gave up: the server did not answer"
+    assert [text for client in clients for text in client.refused] == []
+    ids = [d.id for client in clients for d in client.deposits]
+    assert len(ids) == len(set(ids)) > CLIENTS
+    for n, client in enumerate(clients):
+        client.url = site.urls[(n + 1) % 2]
+        client.verify()
+
+
+def test_ids_come_once(site: Site) -> None:
+    made = at_once(lambda n: [site.deposit(n, f"one of many {n}.{i}") for i in range(10)])
+    ids = [int(d["id"]) for some in made for d in some] + [int(d["conceptrecid"]) for s in made for d in s]
+    assert len(set(ids)) == 2 * 10 * CLIENTS
+
+
+def test_one_next_version_for_all(site: Site) -> None:
+    first = site.published(0, "version one")
+    for round_ in range(count(3, 20)):
+        answers = at_once(lambda n: site.act(n, first, "newversion"))
+        drafts = {a.json()["links"]["latest_draft"].rpartition("/")[2] for a in answers if clean(a)}
+        assert len(drafts) == 1, [a.text for a in answers]
+        number = int(drafts.pop())
+        draft = site.send(1, "GET", f"/api/deposit/depositions/{number}").json()
+
+        # All write the same key: one of them is what is published, whole.
+        contents = [f"{round_} by {n} ".encode() * 1000 for n in range(CLIENTS)]
+        put = at_once(lambda n, draft=draft, contents=contents: site.put(n, draft, "a.txt", contents[n]))
+        assert [a.status_code for a in put] == [201] * CLIENTS
+
+        # Then all publish, while all upload something more: 404 says that it is no draft any more, 403 that
+        # its files are locked.
+        def publish(n: int, number: int = number, draft: dict[str, Any] = draft) -> tuple[bool, bool]:
+            if n % 2:
+                return False, clean(site.put(n, draft, f"late-{n}.txt", b"x" * 100_000), 403)
+            return clean(site.act(n, number, "publish"), 404), False
+
+        done = at_once(publish, 2 * CLIENTS)
+        assert sum(published for published, _ in done) == 1
+        shown = site.send(0, "GET", f"/api/records/{number}").json()
+        assert shown["metadata"]["relations"]["version"][0]["index"] == round_ + 1
+        keys = {f["key"] for f in shown["files"]}
+        assert keys == {"a.txt"} | {f"late-{n}.txt" for n, (_, came) in enumerate(done) if came}
+        got = site.send(1, "GET", f"/api/records/{number}/files/a.txt/content").content
+        assert got in contents
+
+
+def test_one_edit_for_all(site: Site) -> None:
+    record = site.published(0, "edited by four")
+    for round_ in range(count(3, 20)):
+        opened = at_once(lambda n: site.act(n, record, "edit"))
+        assert all(clean(a) for a in opened), [a.text for a in opened]
+        done = at_once(lambda n: clean(site.act(n, record, "publish"), 404))
+        assert sum(done) == 1
+        assert site.send(1, "GET", f"/api/records/{record}").json()["revision"] == round_ + 2
+
+
+def test_published_is_found_through_the_other_door(site: Site) -> None:
+    for n in range(count(4, 50)):
+        title = f"found at once {n} {os.urandom(4).hex()}"
+        record = site.published(n, title)
+        assert site.found(n + 1, title) == [record]
+
+
+def test_drafts_are_found_through_the_other_door(site: Site) -> None:
+    title = f"draft found {os.urandom(4).hex()}"
+    made = site.deposit(0, title)
+    answer = site.send(1, "GET", "/api/deposit/depositions", params={"q": f'title:"{title}"'})
+    assert [d["id"] for d in answer.json()] == [made["id"]]
+
+
+def test_an_edit_shows_at_once_through_both_doors(site: Site) -> None:
+    record = site.published(0, "before the edit")
+    paths = [f"/api/records/{record}", f"/records/{record}", f"/records/{record}/export/json", "/"]
+
+    def read(door: int, path: str, title: str, **headers: str) -> requests.Response:
+        """As somebody without a token: such answers are cached."""
+        session = requests.Session()
+        session.trust_env = False
+        with session:
+            answer = session.get(
+                site.urls[door] + path, headers={"Connection": "close", **headers}, timeout=60
+            )
+        if answer.status_code == 200:
+            assert title in answer.text, f"{path} through door {door}"
+        return answer
+
+    # Often enough that both processes have each answer in their cache.
+    before = [read(door, path, "before the edit") for path in paths for door in (0, 1) * 4]
+    assert {a.status_code for a in before} == {200}
+    for round_ in range(count(2, 10)):
+        title = f"after the edit {round_}"
+        assert site.act(0, record, "edit").status_code == 201
+        body = metadata(title)
+        assert site.send(1, "PUT", f"/api/deposit/depositions/{record}", json=body).status_code == 200
+        assert site.act(round_, record, "publish").status_code == 202
+        for path in paths:
+            for door in (0, 1) * 4:
+                answer = read(door, path, title)
+                assert answer.status_code == 200
+        stale = before[0].headers["etag"]
+        assert read(1, paths[0], title, **{"If-None-Match": stale}).status_code == 200
+        fresh = read(0, paths[0], title).headers["etag"]
+        assert read(1, paths[0], title, **{"If-None-Match": fresh}).status_code == 304
+
+
+def test_published_is_found_when_the_indexer_was_killed(site: Site) -> None:
+    """The last test of a site: another process takes the index over."""
+    before = site.indexer()
+    door = 0
+    if len(site.servers) == 2:
+        # The server whose process this is dies with it; the other one answers.
+        group = os.getpgid(before)
+        door = next(n for n, s in enumerate(site.servers) if s.process and s.process.pid != group)
+        site.servers[1 - door].kill()
+    else:
+        os.kill(before, signal.SIGKILL)
+        while Path(f"/proc/{before}").exists() and _state(before) != "Z":
+            time.sleep(0.01)
+    title = f"after the kill {os.urandom(4).hex()}"
+    record = site.published(door, title)
+    assert site.found(door, title) == [record]
+    assert site.indexer() != before
+    if len(site.servers) == 2:
+        site.servers[1 - door].start()
+
+
+def _state(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return "Z"
