@@ -447,7 +447,7 @@ def record_page(
         published_in=_journal(metadata, t),
         custom=_custom(metadata),
         exports=[f for f in FORMATS.values() if f.name != "linkset"],
-        json_ld=Markup(schemaorg.script(record, JSON_LD_FILES)),
+        json_ld=Markup(schemaorg.script(record, JSON_LD_FILES, abstract)),
         citation_tags=_meta(_citation_tags(record, files) if access.record == "public" else []),
         stats=_stats(view),
         today=view.today or today_utc(),

@@ -7,6 +7,7 @@ catalogue (`make texts`), so that each has one definition and every translation 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
+from functools import lru_cache
 from typing import IO, Any, Final, Protocol
 
 from strongroom.metadata import vocabularies
@@ -121,6 +122,7 @@ PERMITS: Final[dict[str, str]] = {
 }
 
 
+@lru_cache(maxsize=512)
 def permits(licence: str | None) -> str | None:
     """What a licence permits, in one English sentence to be translated; None for one that is not listed."""
     if not licence:

@@ -86,7 +86,7 @@ class Replay:
         if body is not None and not isinstance(body, str):
             body = json.dumps(body)
         if exchange.number in CHANGED_REQUESTS:
-            body = CHANGED_REQUESTS[exchange.number](body)
+            body = CHANGED_REQUESTS[exchange.number](str(body))
         if isinstance(body, str):
             body = self.names.here(body).encode()
         wire = self.wires[exchange.who]

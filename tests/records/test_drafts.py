@@ -260,7 +260,7 @@ def test_an_upload_that_comes_after_the_draft_closed(desk: Desk, jane: Actor) ->
     for end in (desk.publish, desk.discard):
         draft_id = desk.create(jane)
         desk.put(jane, draft_id, "a.txt")
-        with desk.db.read() as session:
+        with desk.db.begin() as session:
             bucket = verbs.open_bucket(session, jane, draft_id)
         end(jane, draft_id)
         with pytest.raises(Conflict), desk.db.begin() as session:

@@ -334,3 +334,26 @@ def test_it_recovers_from_errors_of_the_source(tmp_path: Path, caplog: pytest.Lo
     finally:
         service.stop()
     assert "could not be brought up to date" in caplog.text
+
+
+def test_rebuild_wherever_it_is_indexed(service: SearchService, truth: Truth, tmp_path: Path) -> None:
+    truth.put(document(2, title="river"))
+    # Just started: its thread may have the lock or not yet, hear or not yet.
+    service.rebuild(timeout=20)
+    assert ids(service, "river") == [2]
+    truth.put(document(2, title="lake"), logged=False)
+    assert ids(service, "river") == [2]
+    SearchService(tmp_path / "index", truth).rebuild(timeout=20)
+    assert ids(service, "lake") == [2]
+    assert len(list((tmp_path / "index").glob("records-*"))) == 1
+
+
+def test_rebuild_gives_up_in_time(tmp_path: Path, truth: Truth) -> None:
+    holder = SearchService(tmp_path / "index", truth)
+    lock = holder._lock()
+    assert lock is not None
+    try:
+        with pytest.raises(TimeoutError):
+            SearchService(tmp_path / "index", truth).rebuild(timeout=0.1)
+    finally:
+        os.close(lock)

@@ -77,8 +77,11 @@ def _funding(funding: Funding) -> dict[str, Any]:
     return node
 
 
-def node(record: ExportRecord, max_files: int = MAX_FILES) -> dict[str, Any]:
-    """The JSON-LD object of one version; at most `max_files` downloads are listed."""
+def node(record: ExportRecord, max_files: int = MAX_FILES, abstract: str | None = None) -> dict[str, Any]:
+    """The JSON-LD object of one version; at most `max_files` downloads are listed.
+
+    `abstract` is the description as plain text, from those who have it already.
+    """
     metadata = record.data.metadata
     identifier = record.doi_url or record.url
     creators = [_person(p) for p in metadata.creators]
@@ -120,7 +123,7 @@ def node(record: ExportRecord, max_files: int = MAX_FILES) -> dict[str, Any]:
         doc["inLanguage"] = languages[0] if len(languages) == 1 else languages
     if metadata.version:
         doc["version"] = metadata.version
-    if description := plain(metadata.description or ""):
+    if description := plain(metadata.description or "") if abstract is None else abstract:
         doc["description"] = shorten(description, _ABSTRACT)
     if alternate := [t.title for t in metadata.additional_titles]:
         doc["alternateName"] = alternate
@@ -214,9 +217,9 @@ def render(record: ExportRecord) -> bytes:
     return orjson.dumps(node(record), option=orjson.OPT_INDENT_2)
 
 
-def script(record: ExportRecord, max_files: int) -> str:
+def script(record: ExportRecord, max_files: int, abstract: str | None = None) -> str:
     """The same on one line, safe inside a `<script>` element: no `<`, `>` or `&` stays as it is."""
-    text = orjson.dumps(node(record, max_files)).decode()
+    text = orjson.dumps(node(record, max_files, abstract)).decode()
     if "<" in text or ">" in text or "&" in text:
         text = text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
     return text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
