@@ -24,7 +24,7 @@ class Representation:
 
     @property
     def needs_versions(self) -> bool:
-        return self.name in ("json-ld", "datacite-json")
+        return self.name in ("json-ld", "datacite-json", "linkset")
 
 
 _EXTRA = {"json": ("application/vnd.zenodo.v1+json",)}

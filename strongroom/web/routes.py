@@ -39,6 +39,7 @@ from strongroom.http.deps import (
 from strongroom.http.downloads import archive_of, content_of
 from strongroom.ids import today
 from strongroom.metadata.exports import signposting
+from strongroom.metadata.vocabularies import removal_reasons
 from strongroom.records import drafts, queries
 from strongroom.settings import Settings
 from strongroom.web import landing, pages
@@ -97,8 +98,10 @@ def _tombstone(request: Request, error: Gone) -> Response:
     said = error.tombstone
     record_id = int(said.get("record_id") or 0)
     by = said.get("removed_by", {}).get("user")
+    given = said.get("removal_reason", {}).get("id") or ""
+    reason = removal_reasons().get(given)
     shown = {
-        "reason": said.get("removal_reason", {}).get("id"),
+        "reason": reason.title if reason else given,
         "note": said.get("note"),
         "date": (said.get("removal_date") or "")[:10],
         "citation": said.get("citation_text"),
