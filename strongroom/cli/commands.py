@@ -110,6 +110,12 @@ def rebuild() -> None:
 
     ctx = _context(Settings())
     counts = again(ctx.db, ctx.store, lambda text: click.echo(text, err=True))
+    # An index that is still here knows the log of the lost database.
+    ctx.search.start()
+    try:
+        ctx.search.rebuild()
+    finally:
+        ctx.search.stop()
     click.echo(
         f"{counts['records']} records of {counts['concepts']} concepts and {counts['users']} owners are back. "
         "Owners have no password: give them one with `strongroom user password EMAIL --password-stdin`."

@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
+import signal
+import sys
+from functools import partial
+from typing import TYPE_CHECKING
+
 from strongroom.settings import Settings
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+STOP_SECONDS = 30
+"""What running requests have at most once SIGTERM came; then they are cut, which leaves nothing half."""
+
+_PDEATHSIG = 1  # PR_SET_PDEATHSIG
 
 
 def run(settings: Settings, host: str, port: int, workers: int) -> None:
@@ -24,10 +39,33 @@ def run(settings: Settings, host: str, port: int, workers: int) -> None:
         runtime_threads=1,
         backpressure=1000,
         http1_settings=HTTP1Settings(header_read_timeout=int(settings.header_timeout * 1000)),
-        workers_kill_timeout=30,
+        workers_kill_timeout=STOP_SECONDS,
         respawn_failed_workers=True,
         log_enabled=True,
         process_name=None,
         websockets=False,
     )
-    server.serve()
+    # granian's own handlers are inherited by a worker and lose a SIGTERM that comes before it has its own.
+    os.register_at_fork(after_in_child=_default_signals)
+    server.serve(target_loader=partial(_load, settings, os.getpid()), wrap_loader=False)
+
+
+def _default_signals() -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+
+
+def _load(settings: Settings, parent: int) -> ASGIApp:
+    """Called in each worker before all else."""
+    _die_with(parent)
+    from strongroom.app import create
+
+    return create(settings)
+
+
+def _die_with(parent: int) -> None:
+    """End when the main process was killed: a worker that lives on would keep port, jobs and index to itself."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:  # it died before we asked
+            sys.exit(1)

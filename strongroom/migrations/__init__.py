@@ -25,12 +25,17 @@ _LOCK = 0x6D696772  # "migr"
 
 
 def current(db: Database) -> str | None:
-    """The revision the database is at; None when it is empty."""
-    try:
-        with db.engine.connect() as connection:
-            return connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
-    except (exc.OperationalError, exc.ProgrammingError):
+    """The revision the database is at; None when it is empty. Raises what a broken or busy one raises."""
+    if db.path is not None and not Path(db.path).exists():
         return None
+    try:
+        with db.read() as session:
+            return session.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+    except (exc.OperationalError, exc.ProgrammingError) as error:
+        # Only this says "empty": a busy database taken for an empty one would be upgraded without its copy.
+        if "alembic_version" in str(error.orig):
+            return None
+        raise
 
 
 def upgrade(db: Database) -> bool:

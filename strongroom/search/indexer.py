@@ -95,6 +95,14 @@ class State:
     directory: str
     applied: int
 
+    @property
+    def begun(self) -> int:
+        """When its building began (nanoseconds): the directory's name says."""
+        try:
+            return int(self.directory.rpartition("-")[2], 16)
+        except ValueError:
+            return 0
+
     @classmethod
     def read(cls, path: Path) -> tuple[bytes, State | None]:
         """The bytes of the file and what they say; None where there is no index of our format."""
@@ -143,6 +151,8 @@ class _Reader:
             if raw == self._raw and (state is None) == (self.index is None):
                 return
             with self._lock:
+                # Read again: one who waited here must not put back what another has just shown.
+                raw, state = State.read(self.path)
                 if state is None:
                     self._raw, self.index, self.applied, self._directory = raw, None, -1, ""
                     return
@@ -286,14 +296,14 @@ class SearchService:
 
         Raises TimeoutError when that indexer does not do it in time.
         """
-        before = {kind: State.read(self._readers[kind].path)[1] for kind in KINDS}
+        # One that somebody else asked for, or that was under way, has not seen what we have.
+        now = time.time_ns()
         left, asked = list(KINDS), set[Kind]()
         deadline = time.monotonic() + timeout
         while left:
             kind = left[0]
             _, state = State.read(self._readers[kind].path)
-            old = before[kind]
-            if state is not None and (old is None or state.directory != old.directory):
+            if state is not None and state.begun >= now:
                 left.remove(kind)
             elif not self._indexing and (lock := self._lock()) is not None:
                 # Nobody indexes, or whoever did is gone.
@@ -555,8 +565,8 @@ class _Feeder:
         _, old = State.read(self.path)
         self.sweep(keep=old.directory if old else "")
         # Before the first row is read: what changes meanwhile is applied after.
-        applied = self.source.newest()
         directory = f"{self.kind}-{time.time_ns():x}"
+        applied = self.source.newest()
         index = Index.create(self.root / directory)
         writer = index.writer(REBUILD_HEAP)
         last, count = -1, 0
