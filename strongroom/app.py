@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from sqlalchemy.exc import IntegrityError
+from starlette.convertors import PathConvertor, register_url_convertor
 from starlette.datastructures import State
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -24,7 +25,7 @@ from strongroom.api import buckets, depositions
 from strongroom.api import records as api_records
 from strongroom.context import Context
 from strongroom.db import Database, wait_for
-from strongroom.errors import Conflict, NotFound, RateLimited, StrongroomError, WrongVerb
+from strongroom.errors import Conflict, Incomplete, NotFound, RateLimited, StrongroomError, WrongVerb
 from strongroom.http import problems
 from strongroom.http.caching import Cache
 from strongroom.http.limits import Limits
@@ -40,6 +41,15 @@ from strongroom.web import routes as web
 log = logging.getLogger(__name__)
 
 DEPOSIT = "/api/deposit/depositions"
+
+
+class _Key(PathConvertor):
+    """A file's key in a bucket: as `path`, and line ends too, so that they are refused with their reason."""
+
+    regex = "(?s:.*)"
+
+
+register_url_convertor("key", _Key())
 
 # verb, path, handler: every address of the API on one screen. Pages are in web/routes.py.
 API: list[tuple[str, str, Callable[..., Any]]] = [
@@ -59,9 +69,9 @@ API: list[tuple[str, str, Callable[..., Any]]] = [
     ("PUT", DEPOSIT + "/{id}/files/{file_id}", depositions.rename_file),
     ("DELETE", DEPOSIT + "/{id}/files/{file_id}", depositions.delete_file),
     ("GET", "/api/files/{bucket}", buckets.listing),
-    ("GET", "/api/files/{bucket}/{key:path}", buckets.get),
-    ("PUT", "/api/files/{bucket}/{key:path}", buckets.put),
-    ("DELETE", "/api/files/{bucket}/{key:path}", buckets.delete),
+    ("GET", "/api/files/{bucket}/{key:key}", buckets.get),
+    ("PUT", "/api/files/{bucket}/{key:key}", buckets.put),
+    ("DELETE", "/api/files/{bucket}/{key:key}", buckets.delete),
     ("GET", "/api/records", api_records.search),
     ("GET", "/api/records/{id}", api_records.read),
     ("PUT", "/api/records/{id}", api_records.rejected),
@@ -147,7 +157,7 @@ def _dispatch(handlers: dict[str, Callable[..., Any]]) -> Callable[[Request], An
 
 
 _SLASHES = re.compile(r"/{2,}")
-_BUCKET = re.compile(r"^/+api/+files/+([^/]+)/+(.+)$", re.DOTALL)
+_BUCKET = re.compile(r"^/+api/+files/+([^/]+)/(.+)$", re.DOTALL)
 
 # Zenodo's words for an address that is no route.
 NO_ROUTE = (
@@ -231,6 +241,8 @@ class Front:
             await answer(scope, receive, sending)
         except ClientDisconnect:
             log.info("%s %s: the client went away", scope["method"], path)
+            if not started:  # it may have stopped to send only
+                await self._answer(request, Incomplete(), is_api)(scope, receive, sending)
         except StrongroomError as error:
             if started:
                 raise

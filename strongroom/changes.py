@@ -27,7 +27,7 @@ from sqlalchemy import (
     select,
 )
 
-from strongroom.db import AnyRow, Moment, Session, metadata
+from strongroom.db import AnyRow, Moment, Prepared, Session, metadata
 from strongroom.ids import now
 
 changes = Table(
@@ -61,8 +61,8 @@ def append(
     """
     if session.dialect.name == "postgresql":
         session.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
-    row = session.execute(
-        _APPEND[session.dialect.name],
+    row = _APPEND[session.dialect.name].on(
+        session,
         {
             "at": now(),
             "actor": actor,
@@ -72,7 +72,7 @@ def append(
             "detail": orjson.dumps(detail).decode() if detail else None,
         },
     )
-    return int(row.scalar_one())
+    return int(row.scalar())
 
 
 def _append(later: Any) -> Any:
@@ -82,20 +82,23 @@ def _append(later: Any) -> Any:
     names = ("actor", "verb", "kind", "subject_id", "detail")
     return (
         insert(changes)
-        .values(at=later(at, func.coalesce(before, at)), **{n: bindparam(n, type_=changes.c[n].type) for n in names})
+        .values(
+            at=later(at, func.coalesce(before, at)),
+            **{n: bindparam(n, type_=changes.c[n].type) for n in names},
+        )
         .returning(changes.c.seq)
     )
 
 
-_APPEND = {"sqlite": _append(func.max), "postgresql": _append(func.greatest)}
+_APPEND = {"sqlite": Prepared(_append(func.max)), "postgresql": Prepared(_append(func.greatest))}
 
 
-_NEWEST = select(func.max(changes.c.seq))
+_NEWEST = Prepared(select(func.max(changes.c.seq)))
 
 
 def newest(session: Session) -> int:
     """The newest change number, 0 when nothing ever happened. One look at the primary key."""
-    return int(session.execute(_NEWEST).scalar() or 0)
+    return int(_NEWEST.on(session, {}).scalar() or 0)
 
 
 def after(session: Session, seq: int, limit: int) -> Sequence[AnyRow]:

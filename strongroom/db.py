@@ -13,6 +13,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
+from collections import namedtuple
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -20,11 +21,11 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import (
+    Boolean,
     Column,
     Connection,
     Dialect,
     Engine,
-    Insert,
     Integer,
     MetaData,
     String,
@@ -39,6 +40,7 @@ from sqlalchemy import (
     text,
     update,
 )
+from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 from sqlalchemy.types import DateTime, TypeEngine
 
 from strongroom.errors import Busy, StorageFull, StrongroomError
@@ -283,14 +285,111 @@ def _told(error: exc.DBAPIError) -> StrongroomError | None:
     return None
 
 
+class Rows:
+    """What a prepared statement gave: rows as named tuples."""
+
+    __slots__ = ("_found", "rowcount")
+
+    def __init__(self, found: list[Any], rowcount: int) -> None:
+        self._found = found
+        self.rowcount = rowcount
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._found)
+
+    def all(self) -> list[Any]:
+        return self._found
+
+    def first(self) -> Any:
+        """The first row, or None."""
+        return self._found[0] if self._found else None
+
+    def one(self) -> Any:
+        """The only row. Raises ValueError for none or several."""
+        (row,) = self._found
+        return row
+
+    def scalar(self) -> Any:
+        """The first value of the first row, or None."""
+        return self._found[0][0] if self._found else None
+
+    def scalars(self) -> list[Any]:
+        return [row[0] for row in self._found]
+
+
+class Prepared:
+    """A Core statement whose SQL is made once and run on the driver itself (decision 0007).
+
+    SQLAlchemy's own way from a statement to rows costs 80 to 150 µs each time, the database's part 10 to 40.
+    Takes part in the session's transaction as any other statement. Not for `IN` lists.
+    """
+
+    def __init__(self, statement: Any, names: tuple[str, ...] | None = None) -> None:
+        """`names` are the columns that an insert without values sets."""
+        self._statement = statement
+        self._names = names
+        self._ready: dict[str, tuple[str, dict[str, Any], Any, list[tuple[int, Any]]]] = {}
+
+    def on(self, session: Session, values: dict[str, Any]) -> Rows:
+        """Run it with these values for its bound parameters."""
+        dialect = session.dialect.name
+        ready = self._ready.get(dialect)
+        if ready is None:
+            ready = self._ready[dialect] = self._prepare(session)
+        sql, constants, row_type, made = ready
+        given = {**constants, **values}
+        connection: Any = session.connection.driver_connection
+        if dialect == "sqlite":
+            for name, value in given.items():
+                if value.__class__ is datetime:
+                    given[name] = value.astimezone(UTC).isoformat(timespec="microseconds")
+        cursor = connection.execute(sql, given)
+        if row_type is None:
+            return Rows([], cursor.rowcount)
+        found = cursor.fetchall()
+        if made:
+            for n, row in enumerate(found):
+                values_of = list(row)
+                for index, make in made:
+                    if values_of[index] is not None:
+                        values_of[index] = make(values_of[index])
+                found[n] = row_type(values_of)
+            return Rows(found, len(found))
+        return Rows([row_type(row) for row in found], len(found))
+
+    def _prepare(self, session: Session) -> tuple[str, dict[str, Any], Any, list[tuple[int, Any]]]:
+        dialect: Dialect = session.dialect
+        if dialect.name == "sqlite":
+            dialect = SQLiteDialect(paramstyle="named")
+        keys = list(self._names) if self._names is not None else None
+        compiled = self._statement.compile(dialect=dialect, column_keys=keys)
+        constants = {name: p.value for name, p in compiled.binds.items() if not p.required}
+        columns = list(getattr(self._statement, "selected_columns", ()) or ())
+        if not columns:
+            columns = list(getattr(self._statement, "exported_columns", ()) or ())
+        if not columns:
+            return str(compiled), constants, None, []
+        # The names of a row are those SQLAlchemy would give; a label or function may have a made-up one.
+        names = [str(c.name) if getattr(c, "name", None) else f"_{n}" for n, c in enumerate(columns)]
+        fields = [n if n.isidentifier() else f"_{i}" for i, n in enumerate(names)]
+        row_type = namedtuple("Row", fields, rename=True)  # type: ignore[misc]
+        made: list[tuple[int, Any]] = []
+        for n, column in enumerate(columns):
+            if isinstance(column.type, Moment):
+                made.append((n, moment))
+            elif isinstance(column.type, Boolean) and dialect.name == "sqlite":
+                made.append((n, bool))
+        return str(compiled), constants, row_type._make, made
+
+
 @cache
-def _insert_into(table: Table) -> Insert:
-    return insert(table)
+def _insert_into(table: Table, names: tuple[str, ...]) -> Prepared:
+    return Prepared(insert(table), names)
 
 
 def insert_row(session: Session, table: Table, values: dict[str, Any]) -> None:
-    """Insert one row. The statement is made once a table: making it costs more than running it."""
-    session.execute(_insert_into(table), [values])
+    """Insert one row; columns that are left out are NULL or have their default in the database."""
+    _insert_into(table, tuple(values)).on(session, values)
 
 
 def wait_for(database: Database, seconds: float = 30) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Column, Index, String, Table, Text, bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from strongroom.db import AnyRow, Moment, Session, metadata
+from strongroom.db import AnyRow, Moment, Prepared, Session, metadata
 from strongroom.errors import Finding, Invalid
 from strongroom.ids import now
 
@@ -30,17 +30,20 @@ pids = Table(
 )
 
 
+_SET = ("value", "shown", "kind", "subject_id", "state", "updated")
 _BIND = {
-    name: dialect.insert(pids).on_conflict_do_nothing().returning(pids.c.value)
+    name: Prepared(dialect.insert(pids).on_conflict_do_nothing().returning(pids.c.value), _SET)
     for name, dialect in (("sqlite", sqlite), ("postgresql", postgresql))
 }
-_OF = select(pids).where(pids.c.kind == bindparam("kind"), pids.c.subject_id == bindparam("subject_id"))
-_BY_VALUE = select(pids).where(pids.c.value == bindparam("value"))
+_OF = Prepared(
+    select(pids).where(pids.c.kind == bindparam("kind"), pids.c.subject_id == bindparam("subject_id"))
+)
+_BY_VALUE = Prepared(select(pids).where(pids.c.value == bindparam("value")))
 
 
 def resolve(session: Session, doi: str) -> AnyRow | None:
     """The row (kind, subject_id, state, shown) of a DOI, or None."""
-    return session.execute(_BY_VALUE, {"value": doi.lower()}).first()
+    return _BY_VALUE.on(session, {"value": doi.lower()}).first()
 
 
 def bind(session: Session, doi: str, kind: str, subject_id: int, state: str) -> None:
@@ -54,7 +57,7 @@ def bind(session: Session, doi: str, kind: str, subject_id: int, state: str) -> 
         "updated": now(),
     }
     # Not look first, insert then: on PostgreSQL two who publish one DOI at once would both see none.
-    if session.execute(_BIND[session.dialect.name], values).first() is not None:
+    if _BIND[session.dialect.name].on(session, values).first() is not None:
         return
     row = resolve(session, doi)
     if row is None or (row.kind, row.subject_id) != (kind, subject_id):
@@ -69,7 +72,7 @@ def set_state(session: Session, doi: str, state: str, error: str | None = None) 
 
 def of(session: Session, kind: str, subject_id: int) -> AnyRow | None:
     """The PID row of a record or concept."""
-    return session.execute(_OF, {"kind": kind, "subject_id": subject_id}).first()
+    return _OF.on(session, {"kind": kind, "subject_id": subject_id}).first()
 
 
 def release(session: Session, kind: str, subject_id: int) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import bindparam, delete, insert, select, update
 from strongroom import changes
 from strongroom.access import ANONYMOUS, SCOPES, Actor
 from strongroom.accounts.models import sessions, tokens, users
-from strongroom.db import AnyRow, Session
+from strongroom.db import AnyRow, Prepared, Session
 from strongroom.errors import Conflict, Finding, Invalid, NotFound
 from strongroom.ids import new_token, now
 
@@ -121,7 +121,7 @@ def create_token(
     return token
 
 
-_BY_TOKEN = (
+_BY_TOKEN = Prepared(
     select(
         users.c.id, users.c.email, users.c.name, users.c.is_admin, users.c.is_active,
         tokens.c.scopes, tokens.c.expires,
@@ -133,7 +133,7 @@ _BY_TOKEN = (
 
 def by_token(session: Session, token: str) -> Actor:
     """Who this token speaks for; ANONYMOUS for an unknown, expired or disabled one."""
-    row = session.execute(_BY_TOKEN, {"hash": _digest(token)}).first()
+    row = _BY_TOKEN.on(session, {"hash": _digest(token)}).first()
     if row is None or not row.is_active or (row.expires is not None and row.expires <= now()):
         return ANONYMOUS
     return Actor(
@@ -172,7 +172,7 @@ def log_out(session: Session, cookie: str) -> None:
     session.execute(delete(sessions).where(sessions.c.hash == _digest(cookie)))
 
 
-_BY_SESSION = (
+_BY_SESSION = Prepared(
     select(
         users.c.id, users.c.email, users.c.name, users.c.is_admin, users.c.is_active,
         sessions.c.csrf, sessions.c.expires,
@@ -184,7 +184,7 @@ _BY_SESSION = (
 
 def by_session(session: Session, cookie: str) -> Actor:
     """Who this browser session belongs to; ANONYMOUS when ended."""
-    row = session.execute(_BY_SESSION, {"hash": _digest(cookie)}).first()
+    row = _BY_SESSION.on(session, {"hash": _digest(cookie)}).first()
     if row is None or not row.is_active or row.expires <= now():
         return ANONYMOUS
     return Actor(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from urllib.parse import unquote_to_bytes
+
 from starlette.requests import Request
 from starlette.responses import Response
 
 from strongroom.access import WRITE, require_scope
 from strongroom.api import upload
 from strongroom.db import Session
-from strongroom.errors import Forbidden, Gone, NotFound, Unauthenticated
+from strongroom.errors import Forbidden, Gone, Invalid, NotFound, Unauthenticated
 from strongroom.files import service as files
 from strongroom.files.service import Bucket
 from strongroom.files.views import FileView
@@ -23,6 +25,7 @@ async def put(request: Request) -> Response:
     """PUT /api/files/{bucket}/{key}: the raw body becomes the file; an existing key is replaced. 201."""
     size, digests = upload.announced(request)
     record_id = upload.bucket_record(request.path_params["bucket"])
+    _check_utf8(request)
     done = await upload.store(
         request,
         record_id,
@@ -36,6 +39,14 @@ async def put(request: Request) -> Response:
     if done.warnings:
         body["warnings"] = [w.as_json() for w in done.warnings]
     return json_answer(request, body, 201, {"ETag": f'"sha256:{done.file.sha256}"'})
+
+
+def _check_utf8(request: Request) -> None:
+    """Servers decode paths as best they can, so that a name in Latin-1 would be stored with its letters lost."""
+    try:
+        unquote_to_bytes(request.scope.get("raw_path") or b"").decode()
+    except UnicodeDecodeError:
+        raise Invalid.at("key", "A file name must be valid UTF-8.") from None
 
 
 def readable(session: Session, request: Request, record_id: int) -> tuple[Bucket, bool]:

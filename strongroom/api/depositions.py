@@ -18,7 +18,16 @@ from strongroom.files import service as files
 from strongroom.files.keys import safe_form_name
 from strongroom.files.views import FileView
 from strongroom.http import shapes
-from strongroom.http.deps import actor_of, context, if_match, in_thread, json_answer, json_body, number
+from strongroom.http.deps import (
+    actor_of,
+    body_stream,
+    context,
+    if_match,
+    in_thread,
+    json_answer,
+    json_body,
+    number,
+)
 from strongroom.http.forms import FilePart, parse_form
 from strongroom.http.listing import Paging
 from strongroom.ids import today
@@ -31,7 +40,31 @@ from strongroom.search.index import SearchRequest
 
 # What our own answers hold beside `metadata`: sent back to us they say nothing new.
 DUMP_ONLY = frozenset(
-    ["created", "modified", "updated", "id", "recid", "conceptrecid", "doi", "conceptdoi", "doi_url", "title", "links", "record_id", "record_url", "owner", "owners", "files", "state", "submitted", "warnings", "revision", "stats", "status", "swh"]
+    [
+        "created",
+        "modified",
+        "updated",
+        "id",
+        "recid",
+        "conceptrecid",
+        "doi",
+        "conceptdoi",
+        "doi_url",
+        "title",
+        "links",
+        "record_id",
+        "record_url",
+        "owner",
+        "owners",
+        "files",
+        "state",
+        "submitted",
+        "warnings",
+        "revision",
+        "stats",
+        "status",
+        "swh",
+    ]
 )
 
 
@@ -129,9 +162,7 @@ async def update(request: Request) -> Response:
             locked = drafts.lock(session, actor, _id(request))
             data, warnings = _data(body, ctx)
             if data is not None:
-                drafts.update_data(
-                    session, actor, locked.id, data, if_match=if_match(request), locked=locked
-                )
+                drafts.update_data(session, actor, locked.id, data, if_match=if_match(request), locked=locked)
             return _see(session, actor, _id(request)), warnings
 
     view, warnings = await in_thread(request, work)
@@ -321,7 +352,7 @@ async def add_file(request: Request) -> Response:
         pending.append((came, part.filename or ""))
 
     try:
-        form = await parse_form(request.stream(), media, on_file)
+        form = await parse_form(body_stream(request), media, on_file)
         if not pending:
             raise Invalid.at("file", "Missing data for required field. Send the file in a part named file.")
         name = safe_form_name(form.fields.get("name") or pending[0][1])

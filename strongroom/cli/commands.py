@@ -120,6 +120,9 @@ def rebuild() -> None:
         f"{counts['records']} records of {counts['concepts']} concepts and {counts['users']} owners are back. "
         "Owners have no password: give them one with `strongroom user password EMAIL --password-stdin`."
     )
+    if counts["broken"]:
+        click.echo(f"{counts['broken']} concepts could not be read: see above.", err=True)
+        sys.exit(1)
 
 
 @cli.group()

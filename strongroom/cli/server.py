@@ -14,14 +14,12 @@ from strongroom.settings import Settings
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-STOP_SECONDS = 30
-"""What running requests have at most once SIGTERM came; then they are cut, which leaves nothing half."""
-
 _PDEATHSIG = 1  # PR_SET_PDEATHSIG
 
 
 def run(settings: Settings, host: str, port: int, workers: int) -> None:
-    """Serve until SIGTERM: running requests get time to finish, then everything is closed."""
+    """Serve until SIGTERM: running requests get time to finish, then what still runs is cut (it leaves nothing
+    half: that is the same as `kill -9`), and everything is closed."""
     from granian import Granian
     from granian.constants import HTTPModes, Interfaces
     from granian.http import HTTP1Settings
@@ -39,7 +37,7 @@ def run(settings: Settings, host: str, port: int, workers: int) -> None:
         runtime_threads=1,
         backpressure=1000,
         http1_settings=HTTP1Settings(header_read_timeout=int(settings.header_timeout * 1000)),
-        workers_kill_timeout=STOP_SECONDS,
+        workers_kill_timeout=settings.stop_timeout,
         respawn_failed_workers=True,
         log_enabled=True,
         process_name=None,

@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 from sqlalchemy import and_, bindparam, delete, func, insert, or_, select, update
 
-from strongroom.db import AnyRow, Database, Session, insert_row, metadata, moment
+from strongroom.db import AnyRow, Database, Prepared, Session, insert_row, metadata, moment
 from strongroom.errors import Finding, Invalid, NotFound, StorageFull, TooLarge
 from strongroom.files.keys import check_key, fold_case, fold_normal, parents
 from strongroom.files.models import instances, objects, uploads
@@ -83,32 +83,34 @@ def in_version(concept_id: Any, version: Any) -> Any:
 # Statements of the deposit path are made once: making one costs more than running it (decision 0007).
 _HERE = in_version(bindparam("concept_id"), bindparam("version"))
 _FILES = select(*_COLUMNS).join(instances, instances.c.id == objects.c.instance_id).where(_HERE)
-_LIST = _FILES.order_by(objects.c.key)
-_BY_KEY = _FILES.where(objects.c.key == bindparam("key"))
-_BY_ID = _FILES.where(objects.c.id == bindparam("id"))
-_CURRENT = select(objects).where(_HERE, objects.c.key == bindparam("key"))
-_MEASURE = (
+_LIST = Prepared(_FILES.order_by(objects.c.key))
+_BY_KEY = Prepared(_FILES.where(objects.c.key == bindparam("key")))
+_BY_ID = Prepared(_FILES.where(objects.c.id == bindparam("id")))
+_CURRENT = Prepared(select(objects).where(_HERE, objects.c.key == bindparam("key")))
+_MEASURE = Prepared(
     select(func.count(), func.coalesce(func.sum(instances.c.size), 0))
     .select_from(objects)
     .join(instances, instances.c.id == objects.c.instance_id)
     .where(_HERE)
 )
-_INSIDE = (
+_INSIDE = Prepared(
     select(objects.c.key)
     .where(_HERE, objects.c.key > bindparam("low"), objects.c.key < bindparam("high"))
     .order_by(objects.c.key)
     .limit(2)
 )
-_TWINS = select(objects.c.key).where(
-    _HERE, objects.c.key_fold == bindparam("fold"), objects.c.key != bindparam("key")
+_TWINS = Prepared(
+    select(objects.c.key).where(
+        _HERE, objects.c.key_fold == bindparam("fold"), objects.c.key != bindparam("key")
+    )
 )
-_EQUAL = (
+_EQUAL = Prepared(
     select(instances.c.id)
     .where(instances.c.sha256 == bindparam("sha256"), instances.c.size == bindparam("size"))
     .limit(1)
     .with_for_update()
 )
-_END_UPLOAD = delete(uploads).where(uploads.c.location == bindparam("at"))
+_END_UPLOAD = Prepared(delete(uploads).where(uploads.c.location == bindparam("at")))
 
 
 def _view(row: Any) -> FileView:
@@ -121,7 +123,7 @@ def _of(bucket: Bucket, **more: object) -> dict[str, object]:
 
 def list_files(session: Session, bucket: Bucket) -> list[FileView]:
     """All files of the version: in the depositor's order, new ones and all others by key's bytes."""
-    rows = session.execute(_LIST, _of(bucket)).all()
+    rows = _LIST.on(session, _of(bucket)).all()
     return _ordered(bucket, [_view(row) for row in rows])
 
 
@@ -191,7 +193,7 @@ def _ordered(bucket: Bucket, found: list[FileView]) -> list[FileView]:
 
 def find(session: Session, bucket: Bucket, key: str) -> FileView:
     """The file of this key. Raises NotFound."""
-    row = session.execute(_BY_KEY, _of(bucket, key=key)).first()
+    row = _BY_KEY.on(session, _of(bucket, key=key)).first()
     if row is None:
         raise NotFound(f"Record '{bucket.record_id}' has no file '{key}'.")
     return _view(row)
@@ -203,7 +205,7 @@ def has(session: Session, bucket: Bucket, key: str) -> bool:
 
 def find_by_id(session: Session, bucket: Bucket, file_id: str) -> FileView:
     """The file of this id. Raises NotFound."""
-    row = session.execute(_BY_ID, _of(bucket, id=file_id)).first()
+    row = _BY_ID.on(session, _of(bucket, id=file_id)).first()
     if row is None:
         raise NotFound("File does not exist.")
     return _view(row)
@@ -211,7 +213,7 @@ def find_by_id(session: Session, bucket: Bucket, file_id: str) -> FileView:
 
 def measure(session: Session, concept_id: int, version: int) -> tuple[int, int]:
     """(number of files, bytes) of a version."""
-    row = session.execute(_MEASURE, {"concept_id": concept_id, "version": version}).one()
+    row = _MEASURE.on(session, {"concept_id": concept_id, "version": version}).one()
     return int(row[0]), int(row[1])
 
 
@@ -246,12 +248,12 @@ def check_name(session: Session, bucket: Bucket, key: str, *, replacing: str | N
             raise Invalid.at(
                 "key", f"{key!r} can't be stored: {clash!r} is a file here, so it can't be a folder."
             )
-    found = session.execute(_INSIDE, _of(bucket, low=key + "/", high=key + "0")).scalars()
+    found = _INSIDE.on(session, _of(bucket, low=key + "/", high=key + "0")).scalars()
     inside = next((k for k in found if k != replacing), None)
     if inside is not None:
         raise Invalid.at("key", f"{key!r} can't be stored: it is a folder here, holding {inside!r}.")
     warnings = []
-    for twin in session.execute(_TWINS, _of(bucket, fold=fold_key(key), key=key)).scalars():
+    for twin in _TWINS.on(session, _of(bucket, fold=fold_key(key), key=key)).scalars():
         if twin == replacing:
             continue
         if fold_normal(twin) == fold_normal(key):
@@ -295,7 +297,7 @@ def reserve(
     """
     bounds: list[int] = []
     if settings.quota_record_bytes or settings.quota_record_files:
-        row = session.execute(_BY_KEY, _of(bucket, key=key or "")).first()
+        row = _BY_KEY.on(session, _of(bucket, key=key or "")).first()
         before = row.size if row is not None else None
         count, used = measure(session, bucket.concept_id, bucket.version)
         pending = session.execute(
@@ -356,7 +358,9 @@ def check_quotas(session: Session, bucket: Bucket, settings: Settings) -> None:
         if settings.quota_record_files and count > settings.quota_record_files:
             raise TooLarge(f"A record may have {settings.quota_record_files} files here.")
         if settings.quota_record_bytes and used > settings.quota_record_bytes:
-            raise TooLarge(f"File size limit exceeded. A record may have {settings.quota_record_bytes:,} bytes.")
+            raise TooLarge(
+                f"File size limit exceeded. A record may have {settings.quota_record_bytes:,} bytes."
+            )
     if settings.quota_user_bytes:
         # One at a time of one user, whichever drafts they are for.
         users = metadata.tables["users"]
@@ -398,12 +402,12 @@ def attach(session: Session, bucket: Bucket, key: str, stored: Stored, mimetype:
     Equal bytes that are stored already are reused: ours then belong to nobody and are removed by a job.
     Reuse happens only now, after all bytes came, so timing tells nothing about what the store holds.
     """
-    taken = session.execute(_END_UPLOAD, {"at": stored.location})
+    taken = _END_UPLOAD.on(session, {"at": stored.location})
     if taken.rowcount == 0:
         # The sweep gave this upload up (no heartbeat): its bytes may be gone already.
         raise Invalid.at("file", "The upload was given up after a long silence: send it again.")
     moment_now = now()
-    equal = session.execute(_EQUAL, {"sha256": stored.sha256, "size": stored.size}).scalar()
+    equal = _EQUAL.on(session, {"sha256": stored.sha256, "size": stored.size}).scalar()
     if equal is not None:
         instance_id = equal
         remove_bytes_later(session, stored.store, stored.location, 0)
@@ -453,7 +457,7 @@ def _name(session: Session, bucket: Bucket, key: str, instance_id: str, mimetype
 
 
 def _current(session: Session, bucket: Bucket, key: str) -> AnyRow | None:
-    return session.execute(_CURRENT, _of(bucket, key=key)).first()
+    return _CURRENT.on(session, _of(bucket, key=key)).first()
 
 
 def _close(session: Session, bucket: Bucket, rows: Sequence[AnyRow]) -> None:
@@ -529,10 +533,7 @@ def begin_from(
     if ended:
         session.execute(
             insert(objects),
-            [
-                {**row._mapping, **again, "id": fresh[row.id], "version_id": new_uuid()}
-                for row in ended
-            ],
+            [{**row._mapping, **again, "id": fresh[row.id], "version_id": new_uuid()} for row in ended],
         )
     if file_order is None:
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -18,6 +18,7 @@ from strongroom.accounts import service as accounts
 from strongroom.context import Context
 from strongroom.db import Session
 from strongroom.errors import Forbidden, Invalid, Malformed, TooLarge
+from strongroom.http.transfer import body_of
 
 T = TypeVar("T")
 
@@ -106,20 +107,25 @@ def same_origin(request: Request) -> None:
     _check_origin(request)
 
 
+def body_stream(request: Request) -> AsyncIterator[bytes]:
+    """The request's body as it comes; raises Incomplete where it ends too soon or stalls."""
+    return body_of(request, context(request).settings.body_idle_timeout)
+
+
 async def json_body(request: Request) -> Any:
     """The body as JSON, whatever its Content-Type says; nothing is `{}` (quirks 3). Raises Malformed, TooLarge."""
     limit = context(request).settings.request_body_max
     parts, size = [], 0
-    async for chunk in request.stream():
+    async for chunk in body_stream(request):
         size += len(chunk)
         if size > limit:
             raise TooLarge(f"The body is larger than {limit:,} bytes.")
         parts.append(chunk)
-    body = b"".join(parts)
-    if not body.strip():
+    text = b"".join(parts)
+    if not text.strip():
         return {}
     try:
-        return orjson.loads(body)
+        return orjson.loads(text)
     except orjson.JSONDecodeError as error:
         raise Malformed(
             f"Unable to decode JSON data in request body. Line {error.lineno}, column {error.colno}: {error.msg}."
@@ -149,7 +155,9 @@ def if_match(request: Request) -> int | None:
     text = header.strip().removeprefix("W/").strip('"')
     if not text.isascii() or not text.isdigit():
         raise Invalid.at(
-            "if_match", "Not a valid integer.", 'If-Match takes the revision number of the ETag, for instance "3".'
+            "if_match",
+            "Not a valid integer.",
+            'If-Match takes the revision number of the ETag, for instance "3".',
         )
     return int(text)
 

@@ -494,12 +494,19 @@ def _offers_pathsend(request: Request) -> bool:
     return "http.response.pathsend" in (request.scope.get("extensions") or ())
 
 
-async def body_of(request: Request) -> AsyncIterator[bytes]:
-    """The request's body as it comes; raises Incomplete when the connection breaks before its end."""
+async def body_of(request: Request, idle_timeout: float) -> AsyncIterator[bytes]:
+    """The request's body as it comes. Raises Incomplete when the connection breaks before its end, and when no
+    byte came for `idle_timeout` seconds. (Uploads by PUT have `storage.receive`, which costs less a chunk.)"""
     receive = request.receive
     more = True
     while more:
-        message = await receive()
+        try:
+            async with asyncio.timeout(idle_timeout):
+                message = await receive()
+        except TimeoutError as error:
+            raise Incomplete(
+                f"No byte came for {idle_timeout:g} seconds. Nothing was stored: send it again."
+            ) from error
         if message["type"] == "http.disconnect":
             raise Incomplete("The connection broke before the end. Nothing was stored: send it again.")
         if chunk := message.get("body"):

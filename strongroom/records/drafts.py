@@ -15,7 +15,7 @@ from sqlalchemy import literal as sql_literal
 
 from strongroom import changes
 from strongroom.access import Actor, require_owner, require_user
-from strongroom.db import AnyRow, Database, Moment, Session, insert_row
+from strongroom.db import AnyRow, Database, Moment, Prepared, Session, insert_row
 from strongroom.errors import Conflict, Forbidden, Invalid, Locked, NotFound, Stale
 from strongroom.files import service as files
 from strongroom.files.service import Bucket
@@ -27,10 +27,10 @@ from strongroom.records.views import DraftView
 
 # Statements of the deposit path are made once: making one costs more than running it (decision 0007).
 _THIS = drafts.c.id == bindparam("draft_id")
-_READ = select(drafts).where(_THIS)
-_LOCK = _READ.with_for_update()
-_LOCK_OPEN = _LOCK.where(drafts.c.published.is_(False))
-_SAVE = (
+_READ = Prepared(select(drafts).where(_THIS))
+_LOCK = Prepared(select(drafts).where(_THIS).with_for_update())
+_LOCK_OPEN = Prepared(select(drafts).where(_THIS, drafts.c.published.is_(False)).with_for_update())
+_SAVE = Prepared(
     update(drafts)
     .where(_THIS)
     .values(
@@ -40,12 +40,12 @@ _SAVE = (
         updated=bindparam("moment", type_=Moment()),
     )
 )
-_TOUCH = (
+_TOUCH = Prepared(
     update(drafts)
     .where(_THIS)
     .values(revision=drafts.c.revision + 1, updated=bindparam("moment", type_=Moment()))
 )
-_VIEW = (
+_VIEW = Prepared(
     select(drafts, concepts.c.doi.label("concept_doi"), concepts.c.latest_id, concepts.c.next_draft_id)
     .join(concepts, concepts.c.id == drafts.c.concept_id)
     .where(_THIS)
@@ -109,7 +109,7 @@ def _insert(
 
 def lock(session: Session, actor: Actor, draft_id: int) -> AnyRow:
     """The draft's row, locked until the transaction ends. Raises NotFound, Forbidden."""
-    row = session.execute(_LOCK, {"draft_id": draft_id}).first()
+    row = _LOCK.on(session, {"draft_id": draft_id}).first()
     if row is None:
         # Others' records are Forbidden, not "not in edit": who may not write learns nothing of the state.
         owner = session.execute(select(records.c.owner_id).where(records.c.id == draft_id)).scalar()
@@ -137,8 +137,8 @@ def update_data(
     row = locked or lock(session, actor, draft_id)
     if if_match is not None and if_match != row.revision:
         raise Stale()
-    session.execute(
-        _SAVE,
+    _SAVE.on(
+        session,
         {"draft_id": draft_id, "said": data.to_json(), "called": data.plain_title(), "moment": now()},
     )
     changes.append(session, actor.label, "updated", "draft", draft_id)
@@ -238,7 +238,7 @@ def new_version(session: Session, db: Database, actor: Actor, record_id: int) ->
 
 def view(session: Session, actor: Actor, draft_id: int) -> DraftView | None:
     """The open draft of this id as its owner sees it; None when there is none. Raises Forbidden."""
-    row = session.execute(_VIEW, {"draft_id": draft_id}).first()
+    row = _VIEW.on(session, {"draft_id": draft_id}).first()
     if row is None:
         return None
     require_owner(actor, row.owner_id)
@@ -280,7 +280,7 @@ def open_bucket(session: Session, actor: Actor, draft_id: int) -> Bucket:
     A published record without an open draft is Locked too (DOC: 403; Zenodo's code says 404 for some
     calls): its files never change.
     """
-    row = session.execute(_LOCK, {"draft_id": draft_id}).first()
+    row = _LOCK.on(session, {"draft_id": draft_id}).first()
     if row is None:
         owner = session.execute(select(records.c.owner_id).where(records.c.id == draft_id)).scalar()
         if owner is None:
@@ -298,7 +298,7 @@ def open_bucket(session: Session, actor: Actor, draft_id: int) -> Bucket:
 
 def still_open(session: Session, bucket: Bucket) -> Bucket:
     """The bucket again, after bytes came, with its draft locked. Raises Conflict when it closed meanwhile."""
-    row = session.execute(_LOCK_OPEN, {"draft_id": bucket.record_id}).first()
+    row = _LOCK_OPEN.on(session, {"draft_id": bucket.record_id}).first()
     if row is None:
         raise Conflict(
             "The draft was published or discarded while the file was on its way. The file was not stored."
@@ -308,7 +308,7 @@ def still_open(session: Session, bucket: Bucket) -> Bucket:
 
 def touch(session: Session, actor: Actor, draft_id: int, verb: str) -> None:
     """A draft's files changed: bump its revision and say so in the log."""
-    session.execute(_TOUCH, {"draft_id": draft_id, "moment": now()})
+    _TOUCH.on(session, {"draft_id": draft_id, "moment": now()})
     changes.append(session, actor.label, verb, "draft", draft_id)
 
 

@@ -23,7 +23,7 @@ from sqlalchemy import bindparam, select
 
 from strongroom import pids
 from strongroom.accounts.models import users
-from strongroom.db import AnyRow, Session
+from strongroom.db import AnyRow, Prepared, Session
 from strongroom.errors import NotFound
 from strongroom.files import service as files
 from strongroom.files.models import instances, objects
@@ -49,13 +49,11 @@ class Manifest:
 
 
 # Made once: a manifest is written for every publish (decision 0007).
-_RECORD = select(records).where(records.c.id == bindparam("record_id"))
-_CONCEPT = select(concepts).where(concepts.c.id == bindparam("concept_id"))
-_OWNER = select(users).where(users.c.id == bindparam("user_id"))
-_REVISIONS = (
-    select(revisions)
-    .where(revisions.c.record_id == bindparam("record_id"))
-    .order_by(revisions.c.revision)
+_RECORD = Prepared(select(records).where(records.c.id == bindparam("record_id")))
+_CONCEPT = Prepared(select(concepts).where(concepts.c.id == bindparam("concept_id")))
+_OWNER = Prepared(select(users).where(users.c.id == bindparam("user_id")))
+_REVISIONS = Prepared(
+    select(revisions).where(revisions.c.record_id == bindparam("record_id")).order_by(revisions.c.revision)
 )
 _FILES = (
     select(
@@ -72,11 +70,11 @@ _FILES = (
 
 def read(session: Session, record_id: int) -> Manifest | None:
     """The state of now of one version as a manifest; None when there is no such record (any more)."""
-    row = session.execute(_RECORD, {"record_id": record_id}).first()
+    row = _RECORD.on(session, {"record_id": record_id}).first()
     if row is None:
         return None
-    concept = session.execute(_CONCEPT, {"concept_id": row.concept_id}).one()
-    owner = session.execute(_OWNER, {"user_id": concept.owner_id}).one()
+    concept = _CONCEPT.on(session, {"concept_id": row.concept_id}).one()
+    owner = _OWNER.on(session, {"user_id": concept.owner_id}).one()
     body: dict[str, Any] = {
         "format": FORMAT,
         "stamp": concept.revision,
@@ -120,7 +118,7 @@ def read(session: Session, record_id: int) -> Manifest | None:
         },
         "revisions": [
             {"revision": r.revision, "at": iso(r.at), "actor": r.actor, "data": orjson.loads(r.data)}
-            for r in session.execute(_REVISIONS, {"record_id": record_id})
+            for r in _REVISIONS.on(session, {"record_id": record_id})
         ],
     }
     folder = f"{ROOT}{concept.id}/"
@@ -230,6 +228,14 @@ def newest_of_each(locations: Iterable[str]) -> dict[tuple[int, int], str]:
         if key not in found or found[key][0] < stamp:
             found[key] = (stamp, location)
     return {key: location for key, (_, location) in found.items()}
+
+
+def list_of(store: ObjectStore, body: dict[str, Any]) -> dict[str, Any]:
+    """A version's list as it was written: `files`, or `predecessor`, `added` and `removed`. Raises NotFound."""
+    if "files" in body:
+        return body
+    location = f"{ROOT}{body['concept']['id']}/{body['record']['id']}-files.json"
+    return orjson.loads(store.get(location))  # type: ignore[no-any-return]
 
 
 def files_of(store: ObjectStore, body: dict[str, Any]) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, delete, select, update
 
 from strongroom import changes, pids
 from strongroom.access import Actor
-from strongroom.db import AnyRow, Moment, Session, insert_row
+from strongroom.db import AnyRow, Moment, Prepared, Session, insert_row
 from strongroom.errors import Finding, Invalid
 from strongroom.files import service as files
 from strongroom.ids import now, today
@@ -21,10 +21,10 @@ from strongroom.records.models import concepts, drafts, records, revisions
 from strongroom.settings import Settings
 
 # Statements of the deposit path are made once: making one costs more than running it (decision 0007).
-_RECORD = select(records).where(records.c.id == bindparam("record_id"))
-_CONCEPT = select(concepts).where(concepts.c.id == bindparam("concept_id")).with_for_update()
-_END_DRAFT = delete(drafts).where(drafts.c.id == bindparam("draft_id"))
-_MOVE_CONCEPT = (
+_RECORD = Prepared(select(records).where(records.c.id == bindparam("record_id")))
+_CONCEPT = Prepared(select(concepts).where(concepts.c.id == bindparam("concept_id")).with_for_update())
+_END_DRAFT = Prepared(delete(drafts).where(drafts.c.id == bindparam("draft_id")))
+_MOVE_CONCEPT = Prepared(
     update(concepts)
     .where(concepts.c.id == bindparam("concept_id"))
     .values(
@@ -47,7 +47,7 @@ def publish(session: Session, settings: Settings, actor: Actor, draft_id: int) -
     """
     draft = draft_verbs.lock(session, actor, draft_id)
     data = RecordData.from_json(draft.data)
-    record = session.execute(_RECORD, {"record_id": draft_id}).first()
+    record = _RECORD.on(session, {"record_id": draft_id}).first()
     bucket = draft_verbs.bucket_of(draft)
     count, size = files.measure(session, bucket.concept_id, bucket.version)
 
@@ -67,8 +67,8 @@ def publish(session: Session, settings: Settings, actor: Actor, draft_id: int) -
         raise Invalid(findings)
 
     moment = now()
-    concept = session.execute(_CONCEPT, {"concept_id": draft.concept_id}).one()
-    session.execute(_END_DRAFT, {"draft_id": draft_id})
+    concept = _CONCEPT.on(session, {"concept_id": draft.concept_id}).one()
+    _END_DRAFT.on(session, {"draft_id": draft_id})
     if record is not None:
         _publish_edit(session, actor, record, data, moment)
         verb = "edited"
@@ -159,8 +159,8 @@ def _publish_version(
     if state != "external" and concept_doi is None:
         concept_doi = settings.doi(concept.id)
         pids.bind(session, concept_doi, "concept", concept.id, state)
-    session.execute(
-        _MOVE_CONCEPT,
+    _MOVE_CONCEPT.on(
+        session,
         {
             "concept_id": concept.id,
             "record_id": draft.id,

@@ -12,7 +12,7 @@ from sqlalchemy import Select, bindparam, func, select
 
 from strongroom import changes, pids
 from strongroom.access import Actor, may_edit, may_read_files, may_read_record, require_user, visible
-from strongroom.db import AnyRow, Database, Session, moment
+from strongroom.db import AnyRow, Database, Prepared, Session, moment
 from strongroom.errors import Forbidden, Gone, NotFound
 from strongroom.files import service as files
 from strongroom.files.service import Bucket
@@ -31,7 +31,7 @@ _RECORD: Select[Any] = select(
     concepts.c.revision.label("concept_revision"),
     concepts.c.next_draft_id,
 ).join(concepts, concepts.c.id == records.c.concept_id)
-_BY_ID = _RECORD.where(records.c.id == bindparam("record_id"))
+_BY_ID = Prepared(_RECORD.where(records.c.id == bindparam("record_id")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ _NOBODY = Actor()
 
 def _row(session: Session, actor: Actor, record_id: int) -> AnyRow:
     """The record's row. Raises NotFound (unknown, or a draft's id), Gone, Forbidden (restricted record)."""
-    row = session.execute(_BY_ID, {"record_id": record_id}).first()
+    row = _BY_ID.on(session, {"record_id": record_id}).first()
     if row is None:
         draft = session.execute(select(drafts.c.id).where(drafts.c.id == record_id)).first()
         concept = session.execute(select(concepts).where(concepts.c.id == record_id)).first()

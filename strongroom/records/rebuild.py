@@ -8,8 +8,8 @@ no token. Drafts are not in manifests; what was never published is lost with the
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 import orjson
 from sqlalchemy import func, insert, select
@@ -17,10 +17,11 @@ from sqlalchemy import func, insert, select
 from strongroom import changes
 from strongroom.accounts.models import users
 from strongroom.db import Database, Session
-from strongroom.errors import Conflict
+from strongroom.errors import Conflict, NotFound
 from strongroom.files.models import instances, objects
 from strongroom.files.service import fold_key
 from strongroom.ids import now
+from strongroom.metadata.model import RecordData
 from strongroom.pids import pids
 from strongroom.records import manifest
 from strongroom.records.manifest import moment
@@ -31,13 +32,16 @@ from strongroom.storage.base import ObjectStore
 def rebuild(db: Database, store: ObjectStore, say: Callable[[str], None] = lambda _: None) -> dict[str, int]:
     """Fill an empty database from the store's manifests. Raises Conflict when it is not empty.
 
-    Returns how many users, concepts and records there are now. One transaction a concept; run on a
-    database without records only, so a run that was broken off starts again on a fresh one.
+    Returns how many users, concepts and records there are now, and how many concepts have manifests that
+    can't be read (`broken`; `say` names them): these are left out, all others come back. One transaction
+    a concept; run on an empty database only, so a run that was broken off starts again on a fresh one.
     """
     with db.read() as session:
-        if session.execute(select(func.count()).select_from(concepts)).scalar_one():
+        # Accounts too: an owner's number may be somebody else's in there.
+        if any(session.execute(select(func.count()).select_from(t)).scalar_one() for t in (concepts, users)):
             raise Conflict(
-                "The database holds records already: rebuild fills an empty one. Move the old database away first."
+                "The database holds records or accounts already: rebuild fills an empty one. "
+                "Move the old database away first."
             )
     newest = manifest.newest_of_each(e.location for e in store.list(manifest.ROOT))
     by_concept: dict[int, list[str]] = defaultdict(list)
@@ -45,14 +49,21 @@ def rebuild(db: Database, store: ObjectStore, say: Callable[[str], None] = lambd
     for (concept_id, record_id), location in newest.items():
         by_concept[concept_id].append(location)
         highest = max(highest, concept_id, record_id)
-    done = 0
-    for concept_id in sorted(by_concept):
-        bodies = [orjson.loads(store.get(location)) for location in by_concept[concept_id]]
-        listed = {b["record"]["id"]: manifest.files_of(store, b) for b in bodies}
+    done = broken = 0
+    for number, concept_id in enumerate(sorted(by_concept), 1):
+        try:
+            bodies = [orjson.loads(store.get(location)) for location in by_concept[concept_id]]
+            spans = _spans(store, sorted(bodies, key=lambda b: b["record"]["version"]))
+        except (orjson.JSONDecodeError, KeyError, NotFound) as error:
+            broken += 1
+            say(f"concept {concept_id} is left out, a manifest of it can't be read: {error!r}")
+            continue
+        highest = max(highest, *(b["concept"]["latest_id"] or 0 for b in bodies))
         with db.begin() as session:
-            _concept(session, bodies, listed)
-            done += len(bodies)
-        say(f"{done} records")
+            _concept(session, bodies, spans)
+        done += len(bodies)
+        if number % 1000 == 0:
+            say(f"{done} records")
     with db.begin() as session:
         db.raise_ids_past(session, highest)
         if not db.is_sqlite:
@@ -61,19 +72,20 @@ def rebuild(db: Database, store: ObjectStore, say: Callable[[str], None] = lambd
             )
         return {
             "users": session.execute(select(func.count()).select_from(users)).scalar_one(),
-            "concepts": len(by_concept),
+            "concepts": len(by_concept) - broken,
             "records": done,
+            "broken": broken,
         }
 
 
-def _concept(session: Session, bodies: list[dict[str, Any]], listed: dict[int, list[dict[str, Any]]]) -> None:
+def _concept(session: Session, bodies: list[dict[str, Any]], spans: list[Span]) -> None:
     newest = max(bodies, key=lambda b: b["stamp"])["concept"]
     _owner(session, newest["owner"])
     session.execute(
         insert(concepts).values(
             id=newest["id"],
             owner_id=newest["owner"]["id"],
-            latest_id=newest["latest_id"],
+            latest_id=_latest(newest, bodies),
             latest_version=newest["latest_version"],
             next_draft_id=None,
             doi=newest["doi"],
@@ -86,9 +98,18 @@ def _concept(session: Session, bodies: list[dict[str, Any]], listed: dict[int, l
         _pid(session, newest["doi"], "concept", newest["id"], newest["doi_state"])
     for body in sorted(bodies, key=lambda b: b["record"]["version"]):
         _record(session, body, newest)
-    _files(session, newest, bodies, listed)
+    _files(session, newest["id"], spans)
     for body in sorted(bodies, key=lambda b: b["record"]["version"]):
         changes.append(session, "operator", "rebuilt", "record", body["record"]["id"])
+
+
+def _latest(concept: dict[str, Any], bodies: list[dict[str, Any]]) -> int | None:
+    """The latest version: the one the manifest names, or, if that one's own was never written, the newest there is."""
+    there = {b["record"]["id"]: b["record"] for b in bodies}
+    if concept["latest_id"] is None or concept["latest_id"] in there:
+        return concept["latest_id"]  # type: ignore[no-any-return]
+    shown = [r for r in there.values() if r["withdrawn"] is None]
+    return max(shown, key=lambda r: r["version"])["id"] if shown else None  # type: ignore[no-any-return]
 
 
 def _owner(session: Session, owner: dict[str, Any]) -> None:
@@ -119,7 +140,7 @@ def _record(session: Session, body: dict[str, Any], concept: dict[str, Any]) -> 
             owner_id=concept["owner"]["id"],
             version=said["version"],
             data=orjson.dumps(data).decode(),
-            title=data.get("metadata", {}).get("title", ""),
+            title=RecordData.from_json(orjson.dumps(data).decode()).plain_title(),
             doi=said["doi"],
             doi_state=said["doi_state"],
             record_access=said["access"]["record"],
@@ -165,37 +186,42 @@ def _pid(session: Session, doi: str, kind: str, subject_id: int, state: str | No
     )
 
 
-def _files(
-    session: Session,
-    concept: dict[str, Any],
-    bodies: list[dict[str, Any]],
-    listed: dict[int, list[dict[str, Any]]],
-) -> None:
-    """Fold the lists of all versions into spans: an object lives from its first to its last version."""
-    spans: dict[str, tuple[dict[str, Any], int, int]] = {}
-    newest_version = max(b["record"]["version"] for b in bodies)
+# A file as its manifest says it, the first version that has it, and the last (None: the newest has it still).
+Span = tuple[dict[str, Any], int, int | None]
+
+
+def _spans(store: ObjectStore, bodies: list[dict[str, Any]]) -> list[Span]:
+    """Fold the lists of all versions, oldest first, into spans.
+
+    Where a version's list holds the differences to the one before, only these are read: the cost follows
+    what changed, however many versions of however many files there are.
+    """
+    live: dict[str, tuple[dict[str, Any], int]] = {}
+    spans: list[Span] = []
+    before: tuple[int, int] | None = None  # (record id, version)
     for body in bodies:
-        version = body["record"]["version"]
-        for f in listed[body["record"]["id"]]:
-            if f["id"] in spans:
-                said, first, last = spans[f["id"]]
-                newer = f if version > last else said
-                spans[f["id"]] = (newer, min(first, version), max(last, version))
-            else:
-                spans[f["id"]] = (f, version, version)
-    if not spans:
-        return
-    stored = {f["instance"]: f for f, _, _ in spans.values()}
-    known = set()
-    ids = list(stored)
-    for start in range(0, len(ids), 500):
-        known |= set(
-            session.execute(
-                select(instances.c.id).where(instances.c.id.in_(ids[start : start + 500]))
-            ).scalars()
-        )
-    fresh = [f for i, f in stored.items() if i not in known]
-    if fresh:
+        record_id, version = body["record"]["id"], body["record"]["version"]
+        listed = manifest.list_of(store, body)
+        if "files" not in listed and before is not None and listed["predecessor"] == before[0]:
+            gone, added = listed["removed"], listed["added"]
+        else:
+            whole = {f["id"]: f for f in manifest.files_of(store, body)}
+            gone = [i for i in live if i not in whole]
+            added = [f for i, f in whole.items() if i not in live]
+        for i in gone:
+            file, first = live.pop(i)
+            spans.append((file, first, before[1] if before else version - 1))
+        live |= {f["id"]: (f, version) for f in added}
+        before = record_id, version
+    return spans + [(file, first, None) for file, first in live.values()]
+
+
+def _files(session: Session, concept_id: int, spans: list[Span]) -> None:
+    stored = {f["instance"]: f for f, _, _ in spans}
+    for ids in _parts(list(stored)):
+        for known in session.execute(select(instances.c.id).where(instances.c.id.in_(ids))).scalars():
+            del stored[known]
+    for files in _parts(list(stored.values())):
         session.execute(
             insert(instances),
             [
@@ -209,25 +235,34 @@ def _files(
                     "location": f["location"],
                     "created": moment(f["stored"]),
                 }
-                for f in fresh
+                for f in files
             ],
         )
-    session.execute(
-        insert(objects),
-        [
-            {
-                "id": f["id"],
-                "concept_id": concept["id"],
-                "key": f["key"],
-                "key_fold": fold_key(f["key"]),
-                "instance_id": f["instance"],
-                "first_version": first,
-                "last_version": None if last == newest_version else last,
-                "version_id": f["version_id"],
-                "mimetype": f["mimetype"],
-                "created": moment(f["created"]),
-                "updated": moment(f["updated"]),
-            }
-            for f, first, last in spans.values()
-        ],
-    )
+    for part in _parts(spans):
+        session.execute(
+            insert(objects),
+            [
+                {
+                    "id": f["id"],
+                    "concept_id": concept_id,
+                    "key": f["key"],
+                    "key_fold": fold_key(f["key"]),
+                    "instance_id": f["instance"],
+                    "first_version": first,
+                    "last_version": last,
+                    "version_id": f["version_id"],
+                    "mimetype": f["mimetype"],
+                    "created": moment(f["created"]),
+                    "updated": moment(f["updated"]),
+                }
+                for f, first, last in part
+            ],
+        )
+
+
+Item = TypeVar("Item")
+
+
+def _parts(items: list[Item], size: int = 500) -> Iterator[list[Item]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

@@ -26,6 +26,7 @@ from strongroom.http import listing, representations
 from strongroom.http.caching import VARY, conditional, headers_for
 from strongroom.http.deps import (
     actor_of,
+    body_stream,
     context,
     cookie_name,
     flag,
@@ -258,7 +259,9 @@ async def record_file(request: Request) -> Response:
         request.path_params["key"],
         attachment=flag(request.query_params.get("download")),
     )
-    answer.headers["Link"] = signposting.file_header(f"{context(request).settings.base_url}/records/{record_id}")
+    answer.headers["Link"] = signposting.file_header(
+        f"{context(request).settings.base_url}/records/{record_id}"
+    )
     return answer
 
 
@@ -454,7 +457,7 @@ async def logout(request: Request) -> Response:
 async def _form(request: Request) -> dict[str, str]:
     """The fields of a small url-encoded form. Raises TooLarge."""
     parts, size = [], 0
-    async for chunk in request.stream():
+    async for chunk in body_stream(request):
         size += len(chunk)
         if size > FORM_MAX:
             raise TooLarge("The form is too large.")
