@@ -121,6 +121,9 @@ class Database:
             path = settings.data_dir / "strongroom.db"
             self.path: str | None = str(path)
             self._writer = self._sqlite_engine(f"sqlite:///{path}", "BEGIN IMMEDIATE", settings.threads)
+            self._relaxed = self._sqlite_engine(
+                f"sqlite:///{path}", "BEGIN IMMEDIATE", settings.threads, synchronous="NORMAL"
+            )
             self._reader = self._sqlite_engine(
                 f"sqlite:///file:{path}?mode=ro&uri=true", "BEGIN", settings.threads
             )
@@ -136,7 +139,7 @@ class Database:
             )
             self._reader = self._writer.execution_options(postgresql_readonly=True)
 
-    def _sqlite_engine(self, url: str, begin: str, size: int) -> Engine:
+    def _sqlite_engine(self, url: str, begin: str, size: int, synchronous: str = "FULL") -> Engine:
         engine = create_engine(
             url,
             poolclass=pool.QueuePool,
@@ -152,7 +155,7 @@ class Database:
             cursor = connection.cursor()
             if begin == "BEGIN IMMEDIATE":
                 cursor.execute("PRAGMA journal_mode=WAL")
-                cursor.execute("PRAGMA synchronous=FULL")
+                cursor.execute(f"PRAGMA synchronous={synchronous}")
                 cursor.execute("PRAGMA foreign_keys=ON")
             cursor.execute(f"PRAGMA busy_timeout={int(self._busy * 1000)}")
             cursor.execute("PRAGMA cache_size=-4000")
@@ -170,16 +173,23 @@ class Database:
         return self._writer
 
     @contextmanager
-    def begin(self) -> Iterator[Session]:
-        """One writing transaction: commits at the end, rolls back on any exception. Raises Busy."""
+    def begin(self, *, durable: bool = True) -> Iterator[Session]:
+        """One writing transaction: commits at the end, rolls back on any exception. Raises Busy.
+
+        With `durable` it survives a power cut once committed. Without, it survives a crash of the process
+        only: for what no client is told of (reservations, claims of jobs), where a sync would be wasted.
+        """
         if not self.is_sqlite:
             with _translated(), self._writer.begin() as session:
+                if not durable:
+                    session.exec_driver_sql("SET LOCAL synchronous_commit = off")
                 yield session
             return
         if not self._lock.acquire(timeout=self._busy):
             raise Busy()
         try:
-            with _translated(), self._writer.begin() as session:
+            engine = self._writer if durable else self._relaxed
+            with _translated(), engine.begin() as session:
                 yield session
         finally:
             self._lock.release()
@@ -248,6 +258,8 @@ class Database:
         self._hot.clear()
         self._local = threading.local()
         self._writer.dispose()
+        if self.is_sqlite:
+            self._relaxed.dispose()
         if self._reader is not self._writer:
             self._reader.dispose()
 

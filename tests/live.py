@@ -121,7 +121,9 @@ class Server:
         db = self.database()
         try:
             with db.begin() as session:
-                user_id = accounts.add_user(session, email, PASSWORD, name=email.partition("@")[0], is_admin=admin)
+                user_id = accounts.add_user(
+                    session, email, PASSWORD, name=email.partition("@")[0], is_admin=admin
+                )
                 return accounts.create_token(session, user_id, scopes)
         finally:
             db.close()

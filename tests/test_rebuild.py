@@ -102,7 +102,7 @@ def shown(desk: Desk) -> dict[str, Any]:
     """All that the API says about every record, concept and DOI, to anybody and to the owner."""
     found: dict[str, Any] = {}
     with desk.db.read() as session:
-        owners = dict(session.execute(select(records.c.id, records.c.owner_id)).tuples().all())
+        owners = {r.id: r.owner_id for r in session.execute(select(records.c.id, records.c.owner_id))}
         for record_id, owner_id in owners.items():
             for name, actor in (("anonymous", ANONYMOUS), ("owner", Actor(user_id=owner_id, via="session"))):
                 said: Any

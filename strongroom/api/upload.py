@@ -80,7 +80,7 @@ async def accept(
     free = await asyncio.get_running_loop().run_in_executor(ctx.blocks, ctx.store.free)
 
     def begin() -> tuple[Actor, Bucket, Room]:
-        with ctx.db.begin() as session:
+        with ctx.db.begin(durable=False) as session:
             actor = actor_of(session, request)
             require_scope(actor, WRITE, ctx.settings.enforce_scopes)
             bucket = drafts.open_bucket(session, actor, draft_id)

@@ -46,6 +46,7 @@ class Manifest:
     stamp: int
     folder: str
     record_id: int
+    first: bool  # nothing can have been written for this version before
 
 
 # Made once: a manifest is written for every publish (decision 0007).
@@ -125,7 +126,14 @@ def read(session: Session, record_id: int) -> Manifest | None:
     if row.file_count <= INLINE:
         body["files"] = [_file(f) for f in _rows(session, row)]
     return Manifest(
-        f"{folder}{record_id}-{concept.revision:010d}.json", body, concept.revision, folder, record_id
+        f"{folder}{record_id}-{concept.revision:010d}.json",
+        body,
+        concept.revision,
+        folder,
+        record_id,
+        row.revision == 1
+        and row.updated == row.created
+        and row.doi_state in ("local", "reserved", "external"),
     )
 
 
@@ -141,6 +149,8 @@ def write(store: ObjectStore, manifest: Manifest) -> None:
     file is removed here fails and is tried again.
     """
     store.put(manifest.location, _dump(manifest.body))
+    if manifest.first:
+        return
     own = f"{manifest.folder}{manifest.record_id}-"
     for entry in store.list(manifest.folder):
         if not entry.location.startswith(own):

@@ -293,6 +293,7 @@ class Depositor:
     def verify(self, *, contents: bool = True) -> int:
         """Ask for everything, byte for byte. Raises Lost; returns how many files were read."""
         read = 0
+        self.reconcile()
         for d in self.deposits:
             self._look(d, self.session.get(f"{self.url}/api/deposit/depositions/{d.id}", timeout=60))
             published = d.published == {True}

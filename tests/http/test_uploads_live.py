@@ -36,6 +36,7 @@ ENV = {
     "STRONGROOM_TRASH_DAYS": "0",
     "STRONGROOM_BODY_IDLE_TIMEOUT": "2",
     "STRONGROOM_HEADER_TIMEOUT": "2",
+    "STRONGROOM_STOP_TIMEOUT": "3",
 }
 
 
@@ -427,6 +428,7 @@ def test_expect_continue(draft: Draft) -> None:
         ("a/", "empty part"),
         ("/etc/passwd", "absolute"),
         ("%2Fetc/passwd", "absolute"),
+        ("%2F%2Fetc/passwd", "absolute"),
         ("a%00b", "U+0000"),
         ("a%0ab", "U+000A"),
         ("a%7fb", "U+007F"),
@@ -495,8 +497,10 @@ def test_names_that_can_not_stand_beside_others(draft: Draft) -> None:
         assert answer.status_code == 400
         assert reason in answer.text
         form = draft.http.post(f"{draft.url}/files", data={"name": key}, files={"file": ("x", b"2")})
-        if "/" not in key:  # a form's name loses its folders
-            assert form.status_code == 400, form.text
+        if "/" in key:
+            assert form.status_code == 201
+        else:
+            assert form.status_code == 400
             assert reason in form.text
     warned = draft.put("É.TXT", b"2")
     assert warned.status_code == 201
@@ -630,11 +634,6 @@ def test_discard_during_an_upload(draft: Draft, form: bool) -> None:
         assert _rest(wire, form).status == 409
 
 
-def test_a_token_taken_away_during_an_upload(draft: Draft) -> None:
-    """What was begun with a right is finished with it; the next request has none."""
-    assert draft.put("data.bin", FORMER).status_code == 201
-
-
 def _upload_is_open(server: Server) -> None:
     database = server.database()
     for _ in range(500):
@@ -691,8 +690,6 @@ def test_memory_does_not_follow_size(draft: Draft, how: str) -> None:
                 put(begin)
             for _ in range(total // MIB):
                 put(block)
-                if samples is not None:
-                    samples.append(_rss(draft.server)) if len(samples) < 0 else None
             if end:
                 put(end)
             if how == "chunks":
@@ -701,7 +698,6 @@ def test_memory_does_not_follow_size(draft: Draft, how: str) -> None:
         assert answer.status == 201, answer
         assert f'"{"filesize" if how == "form" else "size"}":{total}' in answer.text
 
-    samples: list[int] | None = None
     send(16 * MIB, "warm.bin")
     before = _rss(draft.server)
     highest = [before]
@@ -884,7 +880,7 @@ def test_a_full_disk(full_disk: Server) -> None:
             yield block
 
     for refused in (
-        draft.put("data.bin", b"", X="1") if False else _announce(draft, "data.bin", 80 * MIB),
+        _announce(draft, "data.bin", 80 * MIB),
         draft.put("data.bin", blocks(80)).status_code,
         draft.http.post(f"{draft.url}/files", files={"file": ("form.bin", block * 80)}).status_code,
     ):
@@ -984,7 +980,7 @@ def test_sigterm_cuts_clients_that_stall(tmp_path: Path) -> None:
         began = time.monotonic()
         assert server.stop(60) == 0
         took = time.monotonic() - began
-        assert took < 45
+        assert took < 15  # 3 s of grace, and whatever a busy machine adds
         upload.socket.settimeout(5)
         assert upload.answer().status in (0, 400, 503)
     server.start()
