@@ -53,6 +53,16 @@ register_url_convertor("key", _Key())
 
 # verb, path, handler: every address of the API on one screen. Pages are in web/routes.py.
 API: list[tuple[str, str, Callable[..., Any]]] = [
+    ("GET", "/api/records", api_records.search),
+    ("GET", "/api/records/{id}", api_records.read),
+    ("PUT", "/api/records/{id}", api_records.rejected),
+    ("DELETE", "/api/records/{id}", api_records.rejected),
+    ("GET", "/api/records/{id}/versions", api_records.versions),
+    ("GET", "/api/records/{id}/versions/latest", api_records.latest),
+    ("GET", "/api/records/{id}/files", api_records.list_files),
+    ("GET", "/api/records/{id}/files-archive", api_records.archive),
+    ("GET", "/api/records/{id}/files/{key:path}/content", api_records.file_content),
+    ("GET", "/api/records/{id}/files/{key:path}", api_records.read_file),
     ("GET", DEPOSIT, depositions.listing),
     ("POST", DEPOSIT, depositions.create),
     ("GET", DEPOSIT + "/{id}", depositions.read),
@@ -72,22 +82,12 @@ API: list[tuple[str, str, Callable[..., Any]]] = [
     ("GET", "/api/files/{bucket}/{key:key}", buckets.get),
     ("PUT", "/api/files/{bucket}/{key:key}", buckets.put),
     ("DELETE", "/api/files/{bucket}/{key:key}", buckets.delete),
-    ("GET", "/api/records", api_records.search),
-    ("GET", "/api/records/{id}", api_records.read),
-    ("PUT", "/api/records/{id}", api_records.rejected),
-    ("DELETE", "/api/records/{id}", api_records.rejected),
-    ("GET", "/api/records/{id}/versions", api_records.versions),
-    ("GET", "/api/records/{id}/versions/latest", api_records.latest),
-    ("GET", "/api/records/{id}/files", api_records.list_files),
-    ("GET", "/api/records/{id}/files-archive", api_records.archive),
-    ("GET", "/api/records/{id}/files/{key:path}/content", api_records.file_content),
-    ("GET", "/api/records/{id}/files/{key:path}", api_records.read_file),
 ]
 
 
 def build(settings: Settings, *, migrate: bool = True) -> Context:
     """Open everything the settings name. With `migrate` the database is brought up to date first."""
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    settings.make_data_dir()
     db = Database(settings)
     wait_for(db)
     if migrate:

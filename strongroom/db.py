@@ -117,7 +117,7 @@ class Database:
         self._local = threading.local()
         self._hot: list[sqlite3.Connection] = []
         if self.is_sqlite:
-            settings.data_dir.mkdir(parents=True, exist_ok=True)
+            settings.make_data_dir()
             path = settings.data_dir / "strongroom.db"
             self.path: str | None = str(path)
             self._writer = self._sqlite_engine(f"sqlite:///{path}", "BEGIN IMMEDIATE", settings.threads)

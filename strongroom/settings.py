@@ -198,6 +198,13 @@ class Settings(BaseSettings):
     def is_https(self) -> bool:
         return self.base_url.startswith("https://")
 
+    def make_data_dir(self) -> None:
+        """Make the data folder, for its owner alone: restricted files and manifests lie in it as they are.
+
+        One that is there already keeps the rights its operator gave it.
+        """
+        self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+
     def doi(self, record_id: int) -> str:
         """The DOI that the record (or concept) of this number has or would have."""
         return f"{self.doi_prefix}/{self.doi_name}.{record_id}"

@@ -185,6 +185,15 @@ def test_ids_come_once(site: Site) -> None:
 
 
 def test_one_next_version_for_all(site: Site) -> None:
+    def late(round_: int, n: int) -> str:
+        return f"late {round_}.{n}.txt"
+
+    def publish(n: int, draft: dict[str, Any], round_: int) -> tuple[bool, bool]:
+        """Half of them publish, half upload; whether it was published, whether the file was taken."""
+        if n < CLIENTS:
+            return clean(site.act(n, draft["id"], "publish"), 404), False
+        return False, clean(site.put(n, draft, late(round_, n), b"x" * 100_000), 403)
+
     first = site.published(0, "version one")
     expected = {"a.txt"}
     for round_ in range(count(3, 20)):
@@ -201,19 +210,12 @@ def test_one_next_version_for_all(site: Site) -> None:
 
         # Then all publish, while all upload something more: 404 says that it is no draft any more, 403 that
         # its files are locked.
-        late = f"late {round_}.{{}}.txt".format
-
-        def publish(n: int, number: int = number, draft: dict[str, Any] = draft) -> tuple[bool, bool]:
-            if n % 2:
-                return False, clean(site.put(n, draft, late(n), b"x" * 100_000), 403)
-            return clean(site.act(n, number, "publish"), 404), False
-
-        done = at_once(publish, 2 * CLIENTS)
+        done = at_once(lambda n, draft=draft, round_=round_: publish(n, draft, round_), 2 * CLIENTS)
         assert sum(published for published, _ in done) == 1
         shown = site.send(0, "GET", f"/api/records/{number}").json()
         assert shown["metadata"]["relations"]["version"][0]["index"] == round_ + 1
         keys = {f["key"] for f in shown["files"]}
-        expected |= {late(n) for n, (_, came) in enumerate(done) if came}
+        expected |= {late(round_, n) for n, (_, came) in enumerate(done) if came}
         assert keys == expected
         got = site.send(1, "GET", f"/api/records/{number}/files/a.txt/content").content
         assert got in contents

@@ -20,7 +20,7 @@ from strongroom.accounts import service as accounts
 from strongroom.accounts.models import sessions, tokens, users
 from strongroom.cli.doctor import examine
 from strongroom.db import Database
-from strongroom.errors import Conflict, Gone
+from strongroom.errors import Conflict, Forbidden, Gone
 from strongroom.files.models import instances, objects
 from strongroom.http import representations, shapes
 from strongroom.ids import today
@@ -54,7 +54,7 @@ class Place:
         """A desk over an empty database and the store."""
         files = self.settings.files_dir
         settings = self.settings.model_copy(update={"data_dir": self.settings.data_dir.parent / name})
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        settings.make_data_dir()
         if not self.settings.storage_url and name != "data":
             (settings.data_dir / "files").symlink_to(files)
         if self.server is not None:
@@ -118,6 +118,8 @@ def shown(desk: Desk) -> dict[str, Any]:
                     }
                 except Gone as gone:
                     said = gone.tombstone
+                except Forbidden as error:
+                    said = error.code
                 found[f"{record_id} {name}"] = said
         for concept_id in session.execute(select(concepts.c.id)).scalars():
             found[f"concept {concept_id}"] = queries.latest_of(session, concept_id)
@@ -418,6 +420,7 @@ def test_only_an_empty_database_is_filled(place: Place, desk: Desk) -> None:
 
 
 def test_a_store_without_manifests_gives_an_empty_repository(desk: Desk) -> None:
+    desk.store.put("probe/a", b"")  # on S3 this makes the bucket
     assert rebuild(desk.db, desk.store) == {"users": 0, "concepts": 0, "records": 0, "broken": 0}
     assert desk.create(desk.user("jane@example.org")) == 2
 
@@ -457,9 +460,9 @@ def test_on_disk_others_can_not_read_them(place: Place, desk: Desk) -> None:
     for location in manifests(desk.store):
         path = desk.store.path(location)
         assert path is not None
-        open_to_others = [
+        closed = [
             p
             for p in (path, *path.parents)
             if p.is_relative_to(desk.settings.data_dir) and os.stat(p).st_mode & 0o007 == 0
         ]
-        assert open_to_others, f"everybody on this machine can read {path}"
+        assert closed, f"everybody on this machine can read {path}"

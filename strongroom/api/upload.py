@@ -135,7 +135,9 @@ async def attach(request: Request, pending: Pending, key: str, *, may_replace: b
             warnings = files.check_name(session, bucket, key)
             if not may_replace and files.has(session, bucket, key):
                 taken = f"File with key {key} already exists."
-                raise Invalid([Finding.of("name", taken, "Delete that file first, or choose another name.")], taken)
+                raise Invalid(
+                    [Finding.of("name", taken, "Delete that file first, or choose another name.")], taken
+                )
             found = files.attach(session, bucket, key, pending.stored, guess_type(key))
             files.check_quotas(session, bucket, ctx.settings)
             drafts.touch(session, pending.actor, bucket.record_id, "file-added")

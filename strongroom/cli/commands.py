@@ -79,7 +79,7 @@ def db_upgrade() -> None:
     from strongroom.db import Database, wait_for
 
     settings = Settings()
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    settings.make_data_dir()
     database = Database(settings)
     wait_for(database)
     done = migrations.upgrade(database)
@@ -197,7 +197,7 @@ def _database() -> Database:
     from strongroom.db import Database, wait_for
 
     settings = Settings()
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    settings.make_data_dir()
     database = Database(settings)
     wait_for(database)
     migrations.upgrade(database)

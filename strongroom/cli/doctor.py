@@ -58,7 +58,7 @@ def examine(settings: Settings, say: Callable[[str], None]) -> bool:
     ):
         note("the base URL is not https: put a web server with a certificate in front.")
 
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    settings.make_data_dir()
     kind = filesystem_of(str(settings.data_dir))
     if settings.is_sqlite and kind in NETWORK:
         bad(

@@ -60,7 +60,14 @@ def cookie_name(request: Request) -> str:
 def has_credentials(request: Request) -> bool:
     """Whether anything in the request may make its answer private."""
     headers = request.headers
-    if "authorization" not in headers and "cookie" not in headers and "access_token" not in request.url.query:
+    query: bytes = request.scope["query_string"]
+    # Most requests have none of them: then nothing is parsed. (`%` may spell the name otherwise.)
+    if (
+        "authorization" not in headers
+        and "cookie" not in headers
+        and b"access_token" not in query
+        and b"%" not in query
+    ):
         return False
     return bearer(request) is not None or cookie_name(request) in request.cookies
 

@@ -65,10 +65,11 @@ def rebuild(db: Database, store: ObjectStore, say: Callable[[str], None] = lambd
         if number % 1000 == 0:
             say(f"{done} records")
     with db.begin() as session:
-        db.raise_ids_past(session, highest)
+        if highest:
+            db.raise_ids_past(session, highest)
         if not db.is_sqlite:
             session.exec_driver_sql(
-                "SELECT setval(pg_get_serial_sequence('users', 'id'), greatest(1, (SELECT max(id) FROM users)))"
+                "SELECT setval(pg_get_serial_sequence('users', 'id'), max(id)) FROM users"
             )
         return {
             "users": session.execute(select(func.count()).select_from(users)).scalar_one(),
@@ -107,9 +108,9 @@ def _latest(concept: dict[str, Any], bodies: list[dict[str, Any]]) -> int | None
     """The latest version: the one the manifest names, or, if that one's own was never written, the newest there is."""
     there = {b["record"]["id"]: b["record"] for b in bodies}
     if concept["latest_id"] is None or concept["latest_id"] in there:
-        return concept["latest_id"]  # type: ignore[no-any-return]
+        return int(concept["latest_id"]) if concept["latest_id"] is not None else None
     shown = [r for r in there.values() if r["withdrawn"] is None]
-    return max(shown, key=lambda r: r["version"])["id"] if shown else None  # type: ignore[no-any-return]
+    return int(max(shown, key=lambda r: r["version"])["id"]) if shown else None
 
 
 def _owner(session: Session, owner: dict[str, Any]) -> None:

@@ -129,7 +129,10 @@ def test_the_record_says_what_the_payload_said(server: Server, published: Json) 
     ]
     (grant,) = shown["grants"]
     assert (grant["code"], grant["acronym"], grant["program"]) == ("654241", "PhenoMenAl", "H2020")
-    assert (grant["funder"]["doi"], grant["funder"]["name"]) == ("10.13039/501100000780", "European Commission")
+    assert (grant["funder"]["doi"], grant["funder"]["name"]) == (
+        "10.13039/501100000780",
+        "European Commission",
+    )
     assert grant["funder"]["acronym"] == "EC"
 
 
@@ -166,7 +169,9 @@ def test_json_ld_describes_it(server: Server, published: Json) -> None:
     assert data["name"] == said["title"]
     assert data["datePublished"] == said["publication_date"]
     assert [c["name"] for c in data["creator"]] == [c["name"] for c in said["creators"]]
-    assert [c["@id"] for c in data["creator"]] == [f"https://orcid.org/{c['orcid']}" for c in said["creators"]]
+    assert [c["@id"] for c in data["creator"]] == [
+        f"https://orcid.org/{c['orcid']}" for c in said["creators"]
+    ]
     for part in data["distribution"]:
         name = part["name"]
         assert requests.get(part["contentUrl"]).content == FILES[name]

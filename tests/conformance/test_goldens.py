@@ -825,6 +825,7 @@ def replay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replay]:
         yield replay
     finally:
         server.kill()
+    assert "unexpected error" not in server.log()
 
 
 def test_all_are_there() -> None:

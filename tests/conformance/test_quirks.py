@@ -27,6 +27,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     server.start()
     yield server
     assert server.stop() == 0
+    assert "unexpected error" not in server.log()
 
 
 @pytest.fixture(scope="module")
@@ -155,8 +156,10 @@ def test_runs_of_slashes_are_one(me: Wire, published: Json) -> None:
     me.call("POST", f"{DEPOSITIONS}//{made['id']}//files", form("a.txt", b"a"), FORM, expect=201)
     me.call("GET", f"//records/{number}", expect=200)
     bucket = made["links"]["bucket"].rpartition("/")[2]
-    me.call("PUT", f"/api//files//{bucket}//b.txt", b"b", expect=201)
+    me.call("PUT", f"/api//files//{bucket}/b.txt", b"b", expect=201)
     assert me.get(f"/api/files/{bucket}/b.txt").body == b"b"
+    # those of a file's key are the key's: an absolute path is refused (issue 2)
+    assert refusal(me.call("PUT", f"/api/files/{bucket}//c.txt", b"c"), 400)["errors"][0]["field"] == "key"
 
 
 def test_trailing_slashes(me: Wire, published: Json) -> None:
@@ -658,7 +661,7 @@ def empties(value: Any, path: str = "") -> Iterator[str]:
 
 
 def test_absent_is_not_empty(me: Wire, anybody: Wire) -> None:
-    nothing = {
+    nothing: Json = {
         "keywords": [],
         "related_identifiers": [],
         "contributors": [],

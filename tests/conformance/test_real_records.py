@@ -83,6 +83,7 @@ def wire(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wire]:
     server.start()
     yield Wire(server, server.add_user("owner@example.org"))
     server.kill()
+    assert "unexpected error" not in server.log()
 
 
 def reasons(body: Json) -> dict[str, str]:

@@ -54,6 +54,7 @@ def wire(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wire]:
     server.start()
     yield Wire(server, server.add_user("owner@example.org"))
     server.kill()
+    assert "unexpected error" not in server.log()
 
 
 def deposit(wire: Wire, golden: Json) -> Json:
