@@ -30,7 +30,9 @@ class Client:
         self.connection = http.client.HTTPConnection("127.0.0.1", port)
         self.token = token
 
-    def call(self, method: str, path: str, body: bytes = b"", **headers: str) -> tuple[int, bytes, dict[str, str]]:
+    def call(
+        self, method: str, path: str, body: bytes = b"", **headers: str
+    ) -> tuple[int, bytes, dict[str, str]]:
         sent = dict(headers)
         if self.token:
             sent["Authorization"] = f"Bearer {self.token}"

@@ -82,7 +82,15 @@ def main(count: int) -> None:
                     content = record["title"].encode()
                     location = new_location()
                     files.reserve(
-                        session, bucket, "data.txt", 1, len(content), location, ctx.store.name, ctx.settings, None
+                        session,
+                        bucket,
+                        "data.txt",
+                        1,
+                        len(content),
+                        location,
+                        ctx.store.name,
+                        ctx.settings,
+                        None,
                     )
                     sink = ctx.store.create(location, len(content))
                     sink.write(content)

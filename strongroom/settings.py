@@ -130,7 +130,9 @@ class Settings(BaseSettings):
         120, gt=0, description="Seconds without a byte after which a body is given up."
     )
     stop_timeout: int = Field(
-        30, ge=1, description="Seconds that running transfers have to finish after SIGTERM; then they are cut."
+        30,
+        ge=1,
+        description="Seconds that running transfers have to finish after SIGTERM; then they are cut.",
     )
 
     @field_validator("base_url", "content_url", "storage_endpoint", "datacite_url", "doi_resolver")
