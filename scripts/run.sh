@@ -6,7 +6,7 @@ export STRONGROOM_BASE_URL=${STRONGROOM_BASE_URL:-http://$host:$port}
 bin=.venv/bin
 email=demo@example.org
 demo="$STRONGROOM_DATA_DIR/demo"
-mkdir -p "$STRONGROOM_DATA_DIR"
+(umask 077; mkdir -p "$STRONGROOM_DATA_DIR")
 $bin/strongroom db upgrade >/dev/null
 if [ ! -s "$demo" ]; then
   # The first run makes the account; the file keeps its password and token for the next ones.

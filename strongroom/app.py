@@ -220,8 +220,12 @@ class Front:
                     counted = status != 304 and not path.endswith(("/content", "/files-archive"))
                     told = self.limits.count(share) if counted else self.limits.headers(share)
                     extra.extend((k.lower().encode(), v.encode()) for k, v in told.items())
-                if not any(name.lower() == b"x-content-type-options" for name, _ in headers):
+                named = {name.lower() for name, _ in headers}
+                if b"x-content-type-options" not in named:
                     extra.append((b"x-content-type-options", b"nosniff"))
+                if b"cache-control" not in named:
+                    # Who may keep an answer says so itself (http/caching); redirects too change with time.
+                    extra.append((b"cache-control", b"private, no-store"))
                 message["headers"] = [*headers, *extra]
             await send(message)
 

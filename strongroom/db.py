@@ -172,6 +172,11 @@ class Database:
         """For migrations and tests; everything else uses `begin` and `read`."""
         return self._writer
 
+    @property
+    def writers(self) -> tuple[Engine, ...]:
+        """The engines that `begin` uses, for tests that listen to them."""
+        return (self._writer, self._relaxed) if self.is_sqlite else (self._writer,)
+
     @contextmanager
     def begin(self, *, durable: bool = True) -> Iterator[Session]:
         """One writing transaction: commits at the end, rolls back on any exception. Raises Busy.
@@ -355,7 +360,14 @@ class Prepared:
             for name, value in given.items():
                 if value.__class__ is datetime:
                     given[name] = value.astimezone(UTC).isoformat(timespec="microseconds")
-        cursor = connection.execute(sql, given)
+        driver = session.dialect.loaded_dbapi
+        try:
+            cursor = connection.execute(sql, given)
+        except driver.Error as error:  # as SQLAlchemy would raise it: callers know its errors only
+            gone = session.dialect.is_disconnect(error, connection, None)
+            raise exc.DBAPIError.instance(
+                sql, given, error, driver.Error, connection_invalidated=gone, dialect=session.dialect
+            ) from error
         if row_type is None:
             return Rows([], cursor.rowcount)
         found = cursor.fetchall()

@@ -140,6 +140,21 @@ class Settings(BaseSettings):
     def _no_trailing_slash(cls, value: str) -> str:
         return value.rstrip("/")
 
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, value: str) -> str:
+        if value and value.partition("://")[0] not in ("postgres", "postgresql", "postgresql+psycopg"):
+            raise ValueError("must read postgresql://user:password@host/name, or be empty for SQLite")
+        return value
+
+    @field_validator("storage_url")
+    @classmethod
+    def _known_store(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and (parts.scheme != "s3" or not parts.netloc):
+            raise ValueError("must read s3://bucket or s3://bucket/prefix, or be empty for local files")
+        return value
+
     @field_validator("data_dir")
     @classmethod
     def _absolute(cls, value: Path) -> Path:
@@ -167,6 +182,12 @@ class Settings(BaseSettings):
         if config := os.environ.get("STRONGROOM_CONFIG"):
             sources += (TomlConfigSettingsSource(settings_cls, toml_file=Path(config)),)
         return sources
+
+    @classmethod
+    def unknown_variables(cls) -> list[str]:
+        """Names in the environment that look like settings and are none: mistyped ones have no effect."""
+        known = {f"STRONGROOM_{name}".upper() for name in cls.model_fields} | {"STRONGROOM_CONFIG"}
+        return sorted(n for n in os.environ if n.upper().startswith("STRONGROOM_") and n.upper() not in known)
 
     @property
     def database(self) -> str:

@@ -12,10 +12,11 @@ import pytest
 from strongroom import migrations
 from strongroom.db import Database
 from strongroom.settings import Settings
-from tests import postgres
+from tests import postgres, servers
 
 PROVE = os.environ.get("PROVE") == "1"
 SKIP_POSTGRES = os.environ.get("STRONGROOM_TEST_SKIP_POSTGRES") == "1"
+SKIP_S3 = os.environ.get("STRONGROOM_TEST_SKIP_S3") == "1"
 
 
 def count(small: int, full: int) -> int:
@@ -58,6 +59,16 @@ def postgres_server() -> Iterator[postgres.Server]:
     if SKIP_POSTGRES:
         pytest.skip("left out by STRONGROOM_TEST_SKIP_POSTGRES=1")
     server = postgres.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[servers.S3Server]:
+    """The S3 server of this test process."""
+    if SKIP_S3:
+        pytest.skip("left out by STRONGROOM_TEST_SKIP_S3=1")
+    server = servers.start_s3()
     yield server
     server.stop()
 

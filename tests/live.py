@@ -66,10 +66,13 @@ class Server:
         }
         return Settings(**named)
 
+    def command(self) -> list[str]:
+        return [*COMMAND, "serve", "--port", str(self.port), "--workers", str(self.workers)]
+
     def start(self, timeout: float = 30) -> Server:
         log = open(self.data_dir.with_suffix(".log"), "ab")  # noqa: SIM115
         self.process = subprocess.Popen(
-            [*COMMAND, "serve", "--port", str(self.port), "--workers", str(self.workers)],
+            self.command(),
             env=self.environment(),
             stdout=log,
             stderr=log,

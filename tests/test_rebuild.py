@@ -33,10 +33,7 @@ from strongroom.settings import Settings
 from strongroom.storage import ObjectStore
 from tests import postgres, servers
 from tests.conftest import PROVE, count
-from tests.contracts.conftest import s3_server
 from tests.desk import Desk, data, restricted
-
-__all__ = ["s3_server"]
 
 PLACES = ["sqlite-local", "postgresql-local", "sqlite-s3"] + (["postgresql-s3"] if PROVE else [])
 

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from strongroom.access import WRITE, require_scope
 from strongroom.api import upload
 from strongroom.db import Session
-from strongroom.errors import Forbidden, Gone, Invalid, NotFound, Unauthenticated
+from strongroom.errors import Forbidden, Invalid, NotFound, Unauthenticated
 from strongroom.files import service as files
 from strongroom.files.service import Bucket
 from strongroom.files.views import FileView
@@ -52,7 +52,7 @@ def _check_utf8(request: Request) -> None:
 def readable(session: Session, request: Request, record_id: int) -> tuple[Bucket, bool]:
     """The bucket of a draft (for its owner) or record whose files may be read; whether it is open.
 
-    What may not be read does not exist here: Invenio's buckets hide behind 404.
+    What may not be read does not exist here: Invenio's buckets hide behind 404. Raises NotFound, Gone.
     """
     actor = actor_of(session, request)
     try:
@@ -60,7 +60,7 @@ def readable(session: Session, request: Request, record_id: int) -> tuple[Bucket
         if draft is not None:
             return draft, draft.open
         return queries.bucket(session, actor, record_id), False
-    except (Forbidden, Unauthenticated, Gone):
+    except (Forbidden, Unauthenticated):
         raise NotFound("Bucket does not exist.") from None
 
 

@@ -13,7 +13,7 @@ from strongroom.access import ACTIONS, WRITE, Actor, require_owner, require_scop
 from strongroom.api import upload
 from strongroom.context import Context
 from strongroom.db import Session
-from strongroom.errors import Finding, Gone, Invalid, NotFound
+from strongroom.errors import Finding, Invalid, NotFound
 from strongroom.files import service as files
 from strongroom.files.keys import safe_form_name
 from strongroom.files.views import FileView
@@ -82,14 +82,14 @@ def _data(body: Any, ctx: Context) -> tuple[RecordData | None, list[Finding]]:
 
 
 def _see(session: Session, actor: Actor, deposition_id: int) -> DraftView | RecordView:
-    """The deposition of this id: its open draft, else its published record. Raises NotFound, Forbidden."""
+    """The deposition of this id: its open draft, else its published record. Raises NotFound, Forbidden, Gone."""
     require_user(actor)
     draft = drafts.view(session, actor, deposition_id)
     if draft is not None:
         return draft
     try:
         record = queries.by_id(session, actor, deposition_id)
-    except (NotFound, Gone):
+    except NotFound:
         raise NotFound("The persistent identifier does not exist.") from None
     require_owner(actor, record.owner_id)
     return record

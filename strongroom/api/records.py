@@ -59,7 +59,9 @@ async def read(request: Request) -> Response:
         found = queries.find(ctx.db, actor, record_id)
         if isinstance(found, int):
             return _redirect(request, found, 302)
-        etag = found.stamp.etag(representation.name)
+        # Who shows who he is may get more than others: his ETag is his own.
+        whose = [f"u{actor.user_id}"] if private else []
+        etag = found.stamp.etag(representation.name, *whose)
         headers = headers_for(etag, private) | {
             "Link": f'<{ctx.settings.base_url}/api/records/{record_id}> ; rel="linkset" ; '
             'type="application/linkset+json"'

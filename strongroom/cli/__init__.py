@@ -21,3 +21,29 @@ def main() -> None:
     except StrongroomError as error:
         print(f"strongroom: {error.message}", file=sys.stderr)
         sys.exit(1)
+    except OSError as error:
+        print(f"strongroom: {error}", file=sys.stderr)
+        sys.exit(1)
+    except Exception as error:
+        said = _foreign(error)
+        if not said:
+            raise
+        for line in said:
+            print(f"strongroom: {line}", file=sys.stderr)
+        sys.exit(1)
+
+
+def _foreign(error: Exception) -> list[str]:
+    """What an operator can do something about: settings that are wrong, a database that does not answer."""
+    from pydantic import ValidationError
+    from sqlalchemy.exc import DBAPIError
+
+    if isinstance(error, ValidationError):
+        return [
+            f"STRONGROOM_{'.'.join(map(str, e['loc'])).upper()}: {e['msg'].removeprefix('Value error, ')}."
+            for e in error.errors()
+        ]
+    if isinstance(error, DBAPIError):
+        first = str(error.orig).strip().splitlines()[0]
+        return [f"the database can't be used: {first}. `strongroom doctor` says more."]
+    return []

@@ -15,6 +15,9 @@ from strongroom.settings import Settings
 NETWORK = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "ceph", "glusterfs", "fuse.glusterfs"}
 
 
+RESTORE = "Restore a backup, or move strongroom.db* away and run `strongroom rebuild`."
+
+
 def filesystem_of(path: str) -> str:
     """The type of the file system that holds a path; empty where the system does not say."""
     try:
@@ -58,7 +61,15 @@ def examine(settings: Settings, say: Callable[[str], None]) -> bool:
     ):
         note("the base URL is not https: put a web server with a certificate in front.")
 
+    for name in settings.unknown_variables():
+        note(f"{name} is no setting and has no effect: docs/operators/settings.md lists those there are.")
+
     settings.make_data_dir()
+    if settings.data_dir.stat().st_mode & 0o007:
+        note(
+            f"data folder: everybody on this machine may look into {settings.data_dir}, restricted files included: "
+            "chmod o= it."
+        )
     kind = filesystem_of(str(settings.data_dir))
     if settings.is_sqlite and kind in NETWORK:
         bad(
@@ -76,9 +87,9 @@ def examine(settings: Settings, say: Callable[[str], None]) -> bool:
     db = _database(settings, ok, bad)
     if db is not None:
         _jobs(db, ok, note, bad)
-        _store(settings, ok, bad)
         _index(settings, db, ok, note)
         db.close()
+    _store(settings, ok, bad)
     return well
 
 
@@ -86,17 +97,16 @@ def _database(settings: Settings, ok: Callable[[str], None], bad: Callable[[str]
     try:
         db = Database(settings)
         at = migrations.current(db)
-        with db.engine.connect() as connection:
-            connection.exec_driver_sql("SELECT 1")
-            if settings.is_sqlite:
-                found = connection.exec_driver_sql("PRAGMA quick_check").scalar()
-                if found != "ok":
-                    bad(
-                        f"database: SQLite finds damage ({found}). Restore a backup, or run `strongroom rebuild`."
-                    )
-                    return None
+        if at is not None:
+            with db.read() as session:  # nobody has to wait for it
+                found = session.exec_driver_sql("PRAGMA quick_check").scalar() if settings.is_sqlite else "ok"
+            if found != "ok":
+                bad(f"database: SQLite finds damage ({found}). {RESTORE}")
+                return None
     except Exception as error:
-        bad(f"database: {type(error).__name__}: {error}. Check STRONGROOM_DATABASE_URL and that it runs.")
+        said = str(getattr(error, "orig", error)).strip().splitlines()[0]
+        todo = RESTORE if settings.is_sqlite else "Check STRONGROOM_DATABASE_URL and that it runs."
+        bad(f"database: {said}. {todo}")
         return None
     if at is None:
         bad("database: empty. Run `strongroom db upgrade` (or `strongroom serve`, which does it).")
@@ -135,7 +145,13 @@ def _store(settings: Settings, ok: Callable[[str], None], bad: Callable[[str], N
         whole = store.get(probe) == b"strongroom"
         store.delete(probe)
     except StrongroomError as error:
-        bad(f"store: {error.message}")
+        cause = str(error.__cause__ or "").strip().partition("\n")[0][:500]
+        look = (
+            "Check STRONGROOM_STORAGE_URL, STRONGROOM_STORAGE_ENDPOINT and the keys."
+            if settings.storage_url
+            else f"Check that {settings.files_dir} can be written and has room."
+        )
+        bad(f"store: {' '.join(part for part in (error.message, cause, look) if part)}")
         return
     if whole:
         ok(f"store: {store.name}, written and read")

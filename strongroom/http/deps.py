@@ -76,7 +76,10 @@ def actor_of(session: Session, request: Request) -> Actor:
     """Who asks. A token never makes a session and ignores cookies; a wrong one is anonymous."""
     token = bearer(request)
     if token is not None:
-        return accounts.by_token(session, token)
+        actor = accounts.by_token(session, token)
+        if actor.is_user and request.app.limits.enabled:
+            request.app.limits.learn(request)
+        return actor
     cookie = request.cookies.get(cookie_name(request))
     if not cookie:
         return ANONYMOUS

@@ -26,6 +26,13 @@ LOGIN = RateLimitItemPerMinute(10, namespace="login")
 SEARCH = RateLimitItemPerMinute(60, namespace="search")
 
 
+KNOWN_TOKENS = 10_000
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()[:20]
+
+
 @dataclass(frozen=True, slots=True)
 class Share:
     """One client's share of one limit."""
@@ -40,6 +47,7 @@ class Limits:
     def __init__(self, settings: Settings) -> None:
         self.enabled = settings.rate_limits != "off"
         self._limiter = FixedWindowRateLimiter(MemoryStorage())
+        self._known: set[str] = set()
         self._proxies = [
             ipaddress.ip_network(p.strip(), strict=False)
             for p in settings.trusted_proxies.split(",")
@@ -65,11 +73,22 @@ class Limits:
     def share(self, request: Request, path: str) -> Share:
         token = bearer(request)
         if token is not None:
-            return Share(TOKEN, hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()[:20])
+            key = _digest(token)
+            if key in self._known:
+                return Share(TOKEN, key)
+        # A token nobody has made counts as none: else a made-up one each time would be no limit at all.
         address = self.address(request)
         if path in ("/api/records", "/search", "/oai2d"):
             return Share(SEARCH, address)
         return Share(GUEST, address)
+
+    def learn(self, request: Request) -> None:
+        """A request's token proved to be somebody's: from now on it has its own share."""
+        token = bearer(request)
+        if token is not None:
+            if len(self._known) >= KNOWN_TOKENS:
+                self._known.clear()
+            self._known.add(_digest(token))
 
     def check(self, share: Share) -> None:
         """Raises RateLimited when the share is used up."""

@@ -7,7 +7,8 @@
 
 The row is outbox and queue in one: no job without its change, no change without its job. A task
 may run twice, late, or out of order (a worker died, a lease ran out): it gets ids, reads the state
-of now, and writes only what is not older than what is there.
+of now, and writes only what is not older than what is there. One that is tried again finds `attempt`,
+the number of failures, in its args.
 """
 
 from strongroom.jobs.cron import every

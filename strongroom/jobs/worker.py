@@ -85,7 +85,8 @@ class Lane:
             self._put_back(claim, state="dead", error="The worker died while it ran this, each time.")
             return False
         try:
-            task.run(self.ctx, claim.args)
+            # After a failure, or a worker that died: something may lie around half done.
+            task.run(self.ctx, {**claim.args, "attempt": claim.attempts} if claim.attempts else claim.args)
         except Failed as error:
             log.error("job %s %s failed for good: %s", claim.task, claim.key, error)
             self._put_back(claim, state="dead", error=str(error))

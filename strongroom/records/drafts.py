@@ -392,9 +392,12 @@ def owned_among(session: Session, actor: Actor, ids: Sequence[int]) -> dict[int,
 
 
 def view_bucket(session: Session, actor: Actor, draft_id: int) -> Bucket | None:
-    """The bucket of an open draft for its owner; None when there is no such draft. Raises Forbidden."""
+    """The bucket of an open draft for its owner; None when there is no such draft. Raises Forbidden.
+
+    An edit has no bucket of its own: its record's files stay as readable as they were.
+    """
     row = session.execute(select(drafts).where(drafts.c.id == draft_id)).first()
-    if row is None:
+    if row is None or row.published:
         return None
     require_owner(actor, row.owner_id)
     return bucket_of(row)

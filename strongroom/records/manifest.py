@@ -142,14 +142,14 @@ def _doi_state(session: Session, kind: str, subject_id: int) -> str | None:
     return row.state if row is not None else None
 
 
-def write(store: ObjectStore, manifest: Manifest) -> None:
+def write(store: ObjectStore, manifest: Manifest, *, again: bool = True) -> None:
     """Write one manifest, then remove the older ones of the same version, and what a killed writer left.
 
-    Only one job at a time writes for a version. Were there two (a lease ran out), the one whose unfinished
+    There is nothing to remove, and so nothing is listed, when it is the first and not tried `again`. Only one job at a time writes for a version. Were there two (a lease ran out), the one whose unfinished
     file is removed here fails and is tried again.
     """
     store.put(manifest.location, _dump(manifest.body))
-    if manifest.first:
+    if manifest.first and not again:
         return
     own = f"{manifest.folder}{manifest.record_id}-"
     for entry in store.list(manifest.folder):

@@ -33,7 +33,7 @@ def write_manifest(ctx: Context, args: dict[str, Any]) -> None:
             return
         if "files" not in found.body:
             manifest.write_files(session, ctx.store, found)
-    manifest.write(ctx.store, found)
+    manifest.write(ctx.store, found, again="attempt" in args)
 
 
 @task("doi.register", max_attempts=50, remote=True)

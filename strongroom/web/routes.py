@@ -173,7 +173,8 @@ async def record(request: Request) -> Response:
             raise Unauthenticated() from None
         if isinstance(found, int):
             return _go(request, f"/records/{found}")
-        etag = found.stamp.etag("page", lang, files_page)
+        whose = [f"u{actor.user_id}"] if private else []
+        etag = found.stamp.etag("page", lang, files_page, *whose)
         headers = {**PAGE_HEADERS, **headers_for(etag, private)}
         if not private and conditional(request, etag):
             return Response(status_code=304, headers=headers)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,16 +11,6 @@ from strongroom.storage import ObjectStore
 from strongroom.storage.local import LocalStore
 from strongroom.storage.s3 import S3Store
 from tests import servers
-
-
-@pytest.fixture(scope="session")
-def s3_server() -> Iterator[servers.S3Server]:
-    """The S3 server of this test process."""
-    if os.environ.get("STRONGROOM_TEST_SKIP_S3") == "1":
-        pytest.skip("left out by STRONGROOM_TEST_SKIP_S3=1")
-    server = servers.start_s3()
-    yield server
-    server.stop()
 
 
 @dataclass

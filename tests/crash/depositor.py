@@ -38,6 +38,7 @@ class Deposit:
     gone: set[bool] = field(default_factory=lambda: {False})
     index: int = 1
     doi: str = ""
+    had: set[str] = field(default_factory=set)  # all titles that it may ever have shown
 
 
 def metadata(title: str) -> dict[str, Any]:
@@ -179,6 +180,7 @@ class Depositor:
     def describe(self, d: Deposit) -> None:
         title = self._title()
         before = d.titles
+        d.had |= before
         d.titles = before | {title}
         done = self._send("PUT", f"/api/deposit/depositions/{d.id}", 200, json=metadata(title))
         d.titles = {title} if done else before
@@ -192,14 +194,15 @@ class Depositor:
 
     def correct(self, d: Deposit) -> None:
         """Edit a published record, and mostly publish the edit."""
-        d.editing = {True, False}
-        d.edited = set(d.titles)
+        # An edit that is open already, because a kill came in the middle, goes on as it was.
+        d.edited = d.titles | (d.edited if True in d.editing else set())
+        d.editing |= {True}
         done = self._send("POST", f"/api/deposit/depositions/{d.id}/actions/edit", 201)
         d.editing = {bool(done)}
         if not done:
             return
         title = self._title()
-        d.edited = d.titles | {title}
+        d.edited = d.edited | {title}
         if not self._send("PUT", f"/api/deposit/depositions/{d.id}", 200, json=metadata(title)):
             return
         d.edited = {title}
@@ -209,6 +212,7 @@ class Depositor:
                 d.editing = {False}
             return
         before = d.titles
+        d.had |= before
         d.titles, d.editing = before | {title}, {True, False}
         done = self._send("POST", f"/api/deposit/depositions/{d.id}/actions/publish", 202)
         d.titles, d.editing = ({title}, {False}) if done else (before, {True})
@@ -228,11 +232,14 @@ class Depositor:
             draft["id"],
             d.concept,
             draft["links"]["bucket"],
-            set(latest.titles),
+            {draft["metadata"]["title"]},
             {key: set(md5) for key, md5 in latest.files.items() if md5 != {None}},
             index=latest.index + 1,
         )
-        # A draft that a broken answer hid from us is taken over here, as a client would.
+        # A draft that a broken answer hid from us is taken over here, as a client would: it began with
+        # a title that the latest version had then.
+        if draft["metadata"]["title"] not in latest.had | latest.titles:
+            raise Lost(f"draft {fresh.id} began with {draft['metadata']['title']!r}, not {latest.had}")
         self.deposits = [x for x in self.deposits if x.id != fresh.id] + [fresh]
 
     def discard(self, d: Deposit) -> None:

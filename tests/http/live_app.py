@@ -50,14 +50,14 @@ async def stored(chunks: AsyncIterator[bytes], request: Request, size: int | Non
 
 async def put_file(request: Request) -> Response:
     length = request.headers.get("content-length")
-    return JSONResponse(await stored(body_of(request), request, int(length) if length else None))
+    return JSONResponse(await stored(body_of(request, 30), request, int(length) if length else None))
 
 
 async def post_form(request: Request) -> Response:
     async def on_file(file: FilePart) -> dict[str, object]:
         return await stored(file.chunks, request, None)
 
-    form = await parse_form(body_of(request), request.headers.get("content-type", ""), on_file)
+    form = await parse_form(body_of(request, 30), request.headers.get("content-type", ""), on_file)
     return JSONResponse({"fields": form.fields, "files": form.files})
 
 

@@ -541,7 +541,7 @@ def test_a_body_that_breaks_off_is_incomplete() -> None:
             return next(queue)
 
         request = Request({"type": "http", "method": "PUT", "headers": []}, receive)
-        return [chunk async for chunk in body_of(request)]
+        return [chunk async for chunk in body_of(request, 30)]
 
     assert asyncio.run(run({"type": "http.request", "body": b"", "more_body": False})) == [b"one", b"two"]
     with pytest.raises(Incomplete, match="connection broke"):

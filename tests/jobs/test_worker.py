@@ -134,7 +134,8 @@ def test_a_batch_ends_in_the_transaction_that_takes_the_next(database: Database)
     jobs.task("work")(lambda ctx, args: None)
     enqueue(database, "work", *map(str, range(20)))
     begun = []
-    event.listen(database.engine, "begin", lambda connection: begun.append(1))
+    for engine in database.writers:
+        event.listen(engine, "begin", lambda connection: begun.append(1))
     assert Lane(database, None, ("work",)).drain() == 20
     assert len(begun) == 2
 
@@ -310,7 +311,8 @@ def test_a_worker_outlives_trouble_with_the_database(database: Database, workers
         if next(broken, None) is not None:
             raise OSError("the database is away")
 
-    event.listen(worker.db.engine, "begin", trouble)
+    for engine in worker.db.writers:
+        event.listen(engine, "begin", trouble)
     enqueue(database, "work", "a")
     until(lambda: done == ["a"])
     assert next(broken, None) is None
