@@ -366,7 +366,8 @@ class Prepared:
         except driver.Error as error:  # as SQLAlchemy would raise it: callers know its errors only
             gone = session.dialect.is_disconnect(error, connection, None)
             raise exc.DBAPIError.instance(
-                sql, given, error, driver.Error, connection_invalidated=gone, dialect=session.dialect
+                # Values stay out of messages and logs: they may be what not everybody may read.
+                sql, None, error, driver.Error, connection_invalidated=gone, dialect=session.dialect
             ) from error
         if row_type is None:
             return Rows([], cursor.rowcount)

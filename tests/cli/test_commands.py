@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ import requests
 
 from strongroom import __version__, migrations
 from strongroom.cli.commands import cli
+from strongroom.db import Database
+from strongroom.jobs import queue
+from strongroom.settings import Settings
 from tests import postgres, servers
 from tests.conftest import PROVE
 from tests.live import COMMAND, PASSWORD, Server, free_port
@@ -233,9 +237,14 @@ def test_rebuild_after_a_fire(
     answer = requests.Session()
     answer.trust_env = False
     before = answer.get(f"{server.url}/api/records/{record_id}", timeout=30).json()
-    # The worker writes it at once, `doctor` says when none is waiting.
-    while "manifests: 0 still" not in at(server, "doctor").stdout:
-        pass
+    db = server.database()
+    while True:  # the worker writes them at once
+        with db.read() as session:
+            left = queue.counts(session, "manifest.write")
+        if not left["waiting"] + left["running"]:
+            break
+        time.sleep(0.05)
+    db.close()
     assert server.stop() == 0
     old = server.env.get("STRONGROOM_DATABASE_URL")
     if old:
@@ -414,10 +423,6 @@ def test_what_should_be_known_is_noted(sick: Sick) -> None:
 
 
 def test_jobs_that_gave_up_and_manifests_that_wait(sick: Sick) -> None:
-    from strongroom.db import Database
-    from strongroom.jobs import queue
-    from strongroom.settings import Settings
-
     db = Database(Settings(data_dir=sick.data_dir))
     with db.begin() as session:
         queue.enqueue(session, "manifest.write", "2", {"record_id": 2})
@@ -433,10 +438,6 @@ def test_jobs_that_gave_up_and_manifests_that_wait(sick: Sick) -> None:
 
 def test_worker_does_what_waits_and_ends_when_asked(tmp_path: Path) -> None:
     """Apart from any web process."""
-    from strongroom.db import Database
-    from strongroom.jobs import queue
-    from strongroom.settings import Settings
-
     data_dir = tmp_path / "data"
     assert run("db", "upgrade", data_dir=data_dir).returncode == 0
     db = Database(Settings(data_dir=data_dir))
