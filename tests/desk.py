@@ -10,8 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import event
-
 from strongroom import changes
 from strongroom.access import SYSTEM, Actor
 from strongroom.accounts import service as accounts
@@ -226,23 +224,3 @@ class Desk:
 
     def user_named(self, email: str) -> AnyRow:
         return self.rows(users.select().where(users.c.email == email))[0]
-
-
-@contextmanager
-def statements(db: Database) -> Iterator[list[str]]:
-    """The SQL statements that are sent meanwhile, those of transactions left out."""
-    sent: list[str] = []
-
-    def note(_: Any, __: Any, statement: str, *___: Any) -> None:
-        if not statement.upper().startswith(("BEGIN", "COMMIT", "ROLLBACK")):
-            sent.append(statement)
-
-    # On PostgreSQL the reader is the writer with another option: it tells the same listeners.
-    engines = [db._writer, db._reader] if db.is_sqlite else [db._writer]
-    for engine in engines:
-        event.listen(engine, "before_cursor_execute", note)
-    try:
-        yield sent
-    finally:
-        for engine in engines:
-            event.remove(engine, "before_cursor_execute", note)

@@ -21,6 +21,9 @@ import psycopg
 import pytest
 import requests
 
+from strongroom.access import Actor
+from strongroom.files import service as files
+from strongroom.records import drafts
 from tests import audit, postgres
 from tests.conftest import PROVE, count
 from tests.crash.depositor import Depositor, metadata
@@ -229,6 +232,25 @@ def test_one_next_version_for_all(site: Site) -> None:
         assert keys == expected
         got = site.send(1, "GET", f"/api/records/{number}/files/a.txt/content").content
         assert got in contents
+
+
+def test_publish_waits_for_who_changes_files(site: Site) -> None:
+    """A file that is taken out at the moment of publishing is in the record or not: never gone from it later."""
+    made = site.deposit(0, "with and without b")
+    for key in ("a.txt", "b.txt"):
+        assert site.put(0, made, key, key.encode()).status_code == 201
+    answers: list[requests.Response] = []
+    publishing = threading.Thread(target=lambda: answers.append(site.act(1, made["id"], "publish")))
+    database = site.servers[0].database()
+    with database.begin() as session:
+        bucket = drafts.open_bucket(session, Actor(user_id=made["owner"]), made["id"])
+        publishing.start()
+        time.sleep(0.5)
+        files.delete_file(session, bucket, "b.txt")
+    database.close()
+    publishing.join()
+    assert answers[0].status_code == 202, answers[0].text
+    assert [f["filename"] for f in answers[0].json()["files"]] == ["a.txt"]
 
 
 def test_one_edit_for_all(site: Site) -> None:

@@ -140,7 +140,7 @@ async def create(request: Request) -> Response:
 
 
 async def read(request: Request) -> Response:
-    """GET /api/deposit/depositions/{id}."""
+    """GET /api/deposit/depositions/{id}: its open draft, else its published record."""
     ctx = context(request)
 
     def work() -> DraftView | RecordView:
@@ -170,7 +170,7 @@ async def update(request: Request) -> Response:
 
 
 async def delete(request: Request) -> Response:
-    """DELETE /api/deposit/depositions/{id}: give the open draft up. 204; 403 for a published record."""
+    """DELETE /api/deposit/depositions/{id}: give the open draft up. 204; 404 for a published record."""
     ctx = context(request)
 
     def work() -> None:
@@ -251,16 +251,12 @@ async def listing(request: Request) -> Response:
                     offset=paging.offset,
                     limit=paging.size,
                 )
-            found: list[DraftView | RecordView] = []
-            for some_id, is_draft in ids:
-                view: DraftView | RecordView | None
-                if is_draft:
-                    view = drafts.view(session, actor, some_id)
-                else:
-                    view = queries.by_id(session, actor, some_id)
-                if view is not None:
-                    found.append(view)
-            return [shapes.deposition(v, ctx.settings, today()) for v in found]
+            found: dict[int, DraftView | RecordView] = {
+                **drafts.views(session, actor, [i for i, is_draft in ids if is_draft])
+            }
+            done = [i for i, is_draft in ids if not is_draft]
+            found |= {v.id: v for v in queries.by_ids(session, actor, done, with_files=True)}
+            return [shapes.deposition(found[i], ctx.settings, today()) for i, _ in ids if i in found]
 
     return json_answer(request, await in_thread(request, work), headers={"Cache-Control": "no-store"})
 
@@ -297,7 +293,7 @@ async def list_files(request: Request) -> Response:
 
 
 async def read_file(request: Request) -> Response:
-    """GET …/files/{file_id}."""
+    """GET …/files/{file_id}: one file."""
 
     def pick(view: DraftView | RecordView) -> FileView:
         for f in view.files or []:

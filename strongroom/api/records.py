@@ -220,7 +220,7 @@ def _readable(session: Session, request: Request) -> RecordView:
 
 
 async def list_files(request: Request) -> Response:
-    """GET /api/records/{id}/files."""
+    """GET /api/records/{id}/files: all files with what is known of them."""
     ctx = context(request)
 
     def work() -> shapes.JSON:

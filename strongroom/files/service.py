@@ -7,6 +7,7 @@ the store between `reserve` and `attach`, with no transaction open (design, firs
 from __future__ import annotations
 
 import uuid
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -157,13 +158,15 @@ def list_files_of(session: Session, buckets: Sequence[Bucket]) -> dict[int, list
         .order_by(objects.c.key)
     ).all()
     width = len(_COLUMNS)
+    of_concept: dict[int, list[AnyRow]] = defaultdict(list)
+    for row in rows:
+        of_concept[row.concept_id].append(row)
     found: dict[int, list[FileView]] = {}
     for b in buckets:
         mine = [
             _view(row[:width])
-            for row in rows
-            if row.concept_id == b.concept_id
-            and row.first_version <= b.version
+            for row in of_concept[b.concept_id]
+            if row.first_version <= b.version
             and (row.last_version is None or row.last_version >= b.version)
         ]
         found[b.record_id] = _ordered(b, mine)

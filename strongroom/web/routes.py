@@ -371,7 +371,7 @@ def _between(text: str | None, default: int, low: int, high: int) -> int:
 
 
 async def login_form(request: Request) -> Response:
-    """GET /login."""
+    """GET /login: the form."""
     return _login(request, next_url=_safe_next(request.query_params.get("next")))
 
 
@@ -494,7 +494,8 @@ async def uploads(request: Request) -> Response:
 
     def work(session: Any, actor: Actor) -> bytes:
         open_ids = drafts.open_ids(session, actor, 100)
-        opened = [v for i in open_ids if (v := drafts.view(session, actor, i)) is not None]
+        found = drafts.views(session, actor, open_ids)
+        opened = [found[i] for i in open_ids if i in found]
         total, ids = queries.owned(session, actor, (page - 1) * 20, 20)
         return pages.uploads_page(
             opened,

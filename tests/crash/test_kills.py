@@ -19,7 +19,7 @@ from sqlalchemy import func, select, update
 
 from strongroom.ids import now
 from strongroom.jobs.models import jobs
-from tests import audit, postgres
+from tests import audit, postgres, servers
 from tests.conftest import PROVE, count
 from tests.crash.depositor import Depositor
 from tests.live import COMMAND, Server
@@ -28,13 +28,21 @@ KILLS = count(6, 200)  # on each engine
 CLIENTS = 4
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", "postgresql", *(["postgresql and s3"] if PROVE else [])])
 def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
     """A server that is not started yet, with an empty database of each kind."""
     env = {"STRONGROOM_DISK_RESERVE_BYTES": "0", "STRONGROOM_TRASH_DAYS": "0"}
-    if request.param == "postgresql":
+    if "postgresql" in request.param:
         running: postgres.Server = request.getfixturevalue("postgres_server")
         env["STRONGROOM_DATABASE_URL"] = postgres.fresh_database(running.url)
+    if "s3" in request.param:
+        store: servers.S3Server = request.getfixturevalue("s3_server")
+        env |= {
+            "STRONGROOM_STORAGE_URL": f"s3://{store.fresh_bucket()}/some/folder",
+            "STRONGROOM_STORAGE_ENDPOINT": store.url,
+            "STRONGROOM_STORAGE_ACCESS_KEY": servers.ACCESS_KEY,
+            "STRONGROOM_STORAGE_SECRET_KEY": servers.SECRET_KEY,
+        }
     server = Server(tmp_path / "data", env)
     yield server
     server.kill()

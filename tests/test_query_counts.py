@@ -1,0 +1,198 @@
+"""What a request costs the database: bounds on statements, the same however much there is to show.
+
+The bounds are what it takes today and a little air for what is to come; who needs more raises them here, and
+says why. (What the statements cost in time is measured by `make bench`.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from strongroom.metadata.model import Access
+from strongroom.settings import Settings
+from tests.app import Answer, Reader, Site
+from tests.desk import data
+from tests.statements import overheard
+
+DEPOSIT = "/api/deposit/depositions"
+METADATA = {
+    "title": "Changed",
+    "upload_type": "dataset",
+    "publication_date": "2024-05-01",
+    "creators": [{"name": "Doe, Jane"}],
+}
+
+
+class Counted:
+    """An application with no jobs and no indexer beside it, and the statements of each request."""
+
+    def __init__(self, site: Site, sent: list[str]) -> None:
+        self.site = site
+        self.sent = sent
+        self.owner = site.reader("owner")
+        self.guest = Reader("guest")
+
+    def ask(self, reader: Reader, verb: str, path: str, body: Any = None) -> int:
+        """How many statements this request takes, when the process is warm."""
+        self.sent.clear()
+        answer: Answer = self.site.ask(verb, path, reader, body)
+        assert answer.status < 400, answer
+        self.answer = answer
+        return len(self.sent)
+
+    def deposits(self, number: int, files: int = 1) -> list[int]:
+        """So many records, and half as many versions, edits and drafts more."""
+        desk, owner = self.site.desk, self.owner.actor
+        made = []
+        for n in range(number):
+            access = Access(files="restricted") if n % 3 == 0 else Access()
+            made.append(
+                desk.deposit(
+                    owner, *(f"{k}.txt" for k in range(files)), described=data(f"Rose {n}", access=access)
+                )
+            )
+            if n % 4 == 0:
+                made.append(desk.publish(owner, desk.new_version(owner, made[-1])))
+            if n % 4 == 1:
+                desk.edit(owner, made[-1])
+            if n % 4 == 2:
+                desk.put(owner, desk.create(owner, data(f"Draft {n}")), "a.txt")
+        return made
+
+
+@pytest.fixture
+def counted(database_settings: Settings) -> Iterator[Counted]:
+    with overheard() as sent:
+        site = Site(database_settings.model_copy(update={"job_threads": 0})).start()
+        # It reads the log by itself, at any moment; what is to be found is searched for elsewhere.
+        site.ctx.search.stop()
+        yield Counted(site, sent)
+        site.stop()
+
+
+def both(counted: Counted, reader: Reader, path: str) -> tuple[int, int, Any, Any]:
+    """The statements of a list of few and of the same list of many, and what was listed."""
+    counted.deposits(4)
+    counted.ask(reader, "GET", path)
+    few = counted.ask(reader, "GET", path)
+    first = counted.answer
+    counted.deposits(26, files=3)
+    many = counted.ask(reader, "GET", path)
+    return few, many, first, counted.answer
+
+
+def test_a_record(counted: Counted) -> None:
+    """Record and files; a concept with many versions costs the same."""
+    record_id = counted.deposits(1, files=5)[-1]
+    path = f"/api/records/{record_id}"
+    counted.ask(counted.guest, "GET", "/api/records/2")
+    assert counted.ask(counted.guest, "GET", path + "?fresh") <= 2
+    assert counted.ask(counted.owner, "GET", path) <= 3
+    for _ in range(5):
+        record_id = counted.site.desk.publish(
+            counted.owner.actor, counted.site.desk.new_version(counted.owner.actor, record_id)
+        )
+    assert counted.ask(counted.guest, "GET", f"/api/records/{record_id}") <= 2
+
+
+def test_a_record_that_was_asked_for_before(counted: Counted) -> None:
+    """The answer is kept; one look says that it is still right."""
+    record_id = counted.deposits(1)[-1]
+    for path in (f"/api/records/{record_id}", f"/records/{record_id}"):
+        counted.ask(counted.guest, "GET", path)
+        assert counted.ask(counted.guest, "GET", path) == 1
+
+
+def test_a_landing_page(counted: Counted) -> None:
+    """Record, files and versions, however many."""
+    desk, owner = counted.site.desk, counted.owner.actor
+    record_id = counted.deposits(1, files=30)[-1]
+    assert counted.ask(counted.guest, "GET", f"/records/{record_id}") <= 3
+    for _ in range(6):
+        record_id = desk.publish(owner, desk.new_version(owner, record_id))
+    assert counted.ask(counted.guest, "GET", f"/records/{record_id}") <= 3
+    assert counted.ask(counted.owner, "GET", f"/records/{record_id}") <= 4
+
+
+def test_bytes_of_a_file(counted: Counted) -> None:
+    record_id = counted.deposits(2, files=5)[-1]
+    assert counted.ask(counted.guest, "GET", f"/api/records/{record_id}/files/1.txt/content") <= 3
+
+
+@pytest.mark.parametrize("query", ["", "?all_versions=1", "?status=draft", "?status=published"])
+def test_a_list_of_25_depositions(counted: Counted, query: str) -> None:
+    few, many, first, second = both(counted, counted.owner, f"{DEPOSIT}{query}")
+    assert len(first.json()) < len(second.json())
+    assert len(second.json()) > 5
+    assert few <= 6
+    assert many == few
+
+
+def test_own_uploads(counted: Counted) -> None:
+    few, many, _, second = both(counted, counted.owner, "/me/uploads")
+    assert second.text.count("Rose") > 20
+    assert many == few <= 8
+
+
+def test_the_front_page(counted: Counted) -> None:
+    few, many, _, _ = both(counted, counted.owner, "/")
+    assert many == few <= 6
+
+
+def test_versions(counted: Counted) -> None:
+    desk, owner = counted.site.desk, counted.owner.actor
+    record_id = desk.deposit(owner, "a", "b")
+    few = counted.ask(counted.owner, "GET", f"/api/records/{record_id}/versions")
+    for _ in range(12):
+        record_id = desk.publish(owner, desk.new_version(owner, record_id))
+    many = counted.ask(counted.owner, "GET", f"/api/records/{record_id}/versions")
+    assert counted.answer.json()["hits"]["total"] == 13
+    assert many == few <= 8
+
+
+def test_a_search_of_25_hits(database_settings: Settings) -> None:
+    """Who asks, how new the index must be, and the hits with their files; the index itself asks nothing."""
+    with overheard() as sent:
+        site = Site(database_settings.model_copy(update={"job_threads": 0})).start()
+        counted = Counted(site, sent)
+        counts = []
+        for number in (2, 25):
+            counted.deposits(number, files=4)
+            for path in ("/api/records", "/search"):
+                counted.ask(counted.guest, "GET", path + "?q=rose&size=25")
+                # The indexer has caught up: it asks nothing while nothing happens.
+                counts.append(
+                    min(counted.ask(counted.guest, "GET", path + "?q=rose&size=25") for _ in range(4))
+                )
+        assert len(site.ask("GET", "/api/records?q=rose&size=25").json()["hits"]["hits"]) == 25
+        site.stop()
+    assert counts[:2] == counts[2:]
+    assert max(counts) <= 4
+
+
+def test_a_deposit_step_by_step(counted: Counted) -> None:
+    """Create, file, description, publish, edit, next version: each a few statements, with any number of files."""
+    owner = counted.owner
+    bounds = {"create": 8, "file": 20, "describe": 8, "publish": 20, "edit": 9, "again": 16, "newversion": 12}
+    for files in (1, 30):
+        taken: dict[str, int] = {}
+        for _ in range(2):  # the second time the process is warm
+            taken["create"] = counted.ask(owner, "POST", DEPOSIT, {})
+            made = counted.answer.json()
+            own = f"{DEPOSIT}/{made['id']}"
+            for n in range(files):
+                taken["file"] = counted.ask(
+                    owner,
+                    "PUT",
+                    f"{made['links']['bucket'].removeprefix('http://testserver')}/{n}.txt",
+                    b"x%d" % n,
+                )
+            taken["describe"] = counted.ask(owner, "PUT", own, {"metadata": METADATA})
+            taken["publish"] = counted.ask(owner, "POST", f"{own}/actions/publish")
+            taken["edit"] = counted.ask(owner, "POST", f"{own}/actions/edit")
+            taken["again"] = counted.ask(owner, "POST", f"{own}/actions/publish")
+            taken["newversion"] = counted.ask(owner, "POST", f"{own}/actions/newversion")
+        assert {what: number for what, number in taken.items() if number > bounds[what]} == {}
