@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from hashlib import blake2b
 from typing import Any
 
 from sqlalchemy.exc import IntegrityError
@@ -20,7 +21,7 @@ from starlette.responses import Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from strongroom import migrations
+from strongroom import __version__, migrations
 from strongroom.api import buckets, depositions
 from strongroom.api import records as api_records
 from strongroom.context import Context
@@ -37,6 +38,7 @@ from strongroom.search.indexer import SearchService
 from strongroom.settings import Settings
 from strongroom.storage import open_store
 from strongroom.web import routes as web
+from strongroom.web.render import appearance
 
 log = logging.getLogger(__name__)
 
@@ -107,6 +109,7 @@ def create(settings: Settings | None = None) -> ASGIApp:
     settings = settings or Settings()
     state = State()
     state.cache = Cache(settings.cache_bytes)
+    state.edition = edition(settings)
 
     @asynccontextmanager
     async def lifespan(app: Any) -> AsyncIterator[None]:
@@ -139,6 +142,18 @@ def create(settings: Settings | None = None) -> ASGIApp:
     return Front(Router(routes=routes, lifespan=lifespan), state, settings)
 
 
+def edition(settings: Settings) -> str:
+    """What every rendered answer depends on besides its record: the program, its templates, what is set.
+
+    Part of each ETag: after an upgrade nobody is told that an old page is still good (design 5b).
+    """
+    shown = settings.model_dump(
+        mode="json",
+        include={"base_url", "content_url", "site_name", "contact_email", "doi_prefix", "doi_name", "doi_resolver", "registrar"},
+    )  # fmt: skip
+    return blake2b(repr((__version__, appearance(), shown)).encode(), digest_size=5).hexdigest()
+
+
 def _sleep_on() -> None:
     """No worker in this process: those of others look by themselves once a second."""
 
@@ -156,6 +171,7 @@ def _dispatch(handlers: dict[str, Callable[..., Any]]) -> Callable[[Request], An
     return endpoint
 
 
+_BYTES = re.compile(r"/api/files/[^/]+/.|/(api/)?records?/[^/]+/(files/.|files-archive)")
 _SLASHES = re.compile(r"/{2,}")
 _BUCKET = re.compile(r"^/+api/+files/+([^/]+)/(.+)$", re.DOTALL)
 
@@ -200,6 +216,10 @@ class Front:
         scope["path"] = path
         request = Request(scope, receive)
         is_api = path == "/api" or path.startswith(("/api/", "/oai2d"))
+        if "\0" in path and not path.startswith("/api/files/"):
+            # No address of ours holds it, and PostgreSQL can't be asked for it. (A file's key is refused with its reason.)
+            await self._answer(request, NotFound(NO_ROUTE), is_api)(scope, receive, send)
+            return
         if scope["method"] == "OPTIONS" and is_api:
             await Response(status_code=200, headers=PREFLIGHT)(scope, receive, send)
             return
@@ -217,8 +237,10 @@ class Front:
                 headers = message.setdefault("headers", [])
                 if share is not None:
                     # Bytes and 304 cost next to nothing: they are not counted (design 5b).
-                    counted = status != 304 and not path.endswith(("/content", "/files-archive"))
-                    told = self.limits.count(share) if counted else self.limits.headers(share)
+                    counted = status != 304 and not _BYTES.match(path)
+                    told = (
+                        self.limits.count(share) if counted and status != 429 else self.limits.headers(share)
+                    )
                     extra.extend((k.lower().encode(), v.encode()) for k, v in told.items())
                 named = {name.lower() for name, _ in headers}
                 if b"x-content-type-options" not in named:
@@ -235,7 +257,6 @@ class Front:
                 self.limits.check(share)
             await self.router(scope, receive, sending)
         except RateLimited as error:
-            share = None
             await self._answer(request, error, is_api)(scope, receive, sending)
         except HTTPException as error:
             # Only the router raises these: no such path, or not this verb.

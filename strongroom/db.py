@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import (
     Boolean,
@@ -125,7 +126,7 @@ class Database:
                 f"sqlite:///{path}", "BEGIN IMMEDIATE", settings.threads, synchronous="NORMAL"
             )
             self._reader = self._sqlite_engine(
-                f"sqlite:///file:{path}?mode=ro&uri=true", "BEGIN", settings.threads
+                f"sqlite:///file:{quote(str(path))}?mode=ro&uri=true", "BEGIN", settings.threads
             )
         else:
             self.path = None
@@ -219,7 +220,7 @@ class Database:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
             connection = sqlite3.connect(
-                f"file:{self.path}?mode=ro", uri=True, isolation_level=None, timeout=self._busy,
+                f"file:{quote(str(self.path))}?mode=ro", uri=True, isolation_level=None, timeout=self._busy,
                 check_same_thread=False,
             )  # fmt: skip
             connection.execute("PRAGMA cache_size=-4000")
@@ -367,7 +368,12 @@ class Prepared:
             gone = session.dialect.is_disconnect(error, connection, None)
             raise exc.DBAPIError.instance(
                 # Values stay out of messages and logs: they may be what not everybody may read.
-                sql, None, error, driver.Error, connection_invalidated=gone, dialect=session.dialect
+                sql,
+                None,
+                error,
+                driver.Error,
+                connection_invalidated=gone,
+                dialect=session.dialect,
             ) from error
         if row_type is None:
             return Rows([], cursor.rowcount)

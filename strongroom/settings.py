@@ -53,11 +53,6 @@ class Settings(BaseSettings):
         "Strongroom", description="Name shown in pages, citations and as default publisher."
     )
     contact_email: str = Field("admin@localhost", description="Where users and harvesters write to.")
-    secret_key: str = Field(
-        "",
-        description="Signs forms and resumption tokens (empty: kept in <data_dir>/secret).",
-        json_schema_extra={"secret": True},
-    )
 
     # identifiers
     doi_prefix: str = Field(

@@ -146,26 +146,40 @@ def by_token(session: Session, token: str) -> Actor:
     )
 
 
-def log_in(session: Session, email: str, password: str) -> str | None:
-    """Check a password; return the value for a fresh session cookie, or None when wrong."""
+def check_login(session: Session, email: str, password: str) -> int | None:
+    """The user whom address and password belong to, or None.
+
+    Takes a good part of a second on purpose (argon2): call it in a reading transaction, never in a writing one.
+    """
     row = session.execute(select(users).where(users.c.email == email.strip().lower())).first()
     stored = row.password if row is not None and row.is_active else None
     # An unknown address costs as much time as a wrong password, so that nobody can try addresses.
     if not _check_password(stored or _dummy_hash(), password) or stored is None or row is None:
         return None
+    return int(row.id)
+
+
+def begin_session(session: Session, user_id: int) -> str:
+    """A new browser session; returns the value of its cookie."""
     cookie = secrets.token_urlsafe(32)
     moment = now()
     session.execute(delete(sessions).where(sessions.c.expires < moment))
     session.execute(
         insert(sessions).values(
             hash=_digest(cookie),
-            user_id=row.id,
+            user_id=user_id,
             csrf=secrets.token_urlsafe(24),
             created=moment,
             expires=moment + SESSION_LIFE,
         )
     )
     return cookie
+
+
+def log_in(session: Session, email: str, password: str) -> str | None:
+    """Check a password and begin a session; None when it is wrong."""
+    user_id = check_login(session, email, password)
+    return None if user_id is None else begin_session(session, user_id)
 
 
 def log_out(session: Session, cookie: str) -> None:
@@ -193,7 +207,7 @@ def by_session(session: Session, cookie: str) -> Actor:
 
 
 def csrf_matches(actor: Actor, sent: str) -> bool:
-    return bool(actor.csrf) and hmac.compare_digest(actor.csrf, sent)
+    return bool(actor.csrf) and hmac.compare_digest(actor.csrf.encode(), sent.encode("utf-8", "replace"))
 
 
 def _hash_password(password: str) -> str:

@@ -95,6 +95,12 @@ def _see(session: Session, actor: Actor, deposition_id: int) -> DraftView | Reco
     return record
 
 
+def _look(ctx: Context, actor: Actor, deposition_id: int) -> DraftView | RecordView:
+    """The deposition after a verb. Read when the writing is done: a long list of files keeps nobody waiting."""
+    with ctx.db.read() as session:
+        return _see(session, actor, deposition_id)
+
+
 def _answer(
     request: Request, view: DraftView | RecordView, status: int, warnings: list[Finding] | None = None
 ) -> Response:
@@ -114,7 +120,8 @@ async def _verb(
         with ctx.db.begin() as session:
             actor = actor_of(session, request)
             require_scope(actor, scope, ctx.settings.enforce_scopes)
-            return _see(session, actor, verb(session, ctx, actor))
+            done = verb(session, ctx, actor)
+        return _look(ctx, actor, done)
 
     return _answer(request, await in_thread(request, work), status)
 
@@ -133,7 +140,8 @@ async def create(request: Request) -> Response:
             actor = actor_of(session, request)
             require_scope(actor, WRITE, ctx.settings.enforce_scopes)
             data, warnings = _data(body, ctx)
-            return _see(session, actor, drafts.create(session, ctx.db, actor, data or RecordData())), warnings
+            made = drafts.create(session, ctx.db, actor, data or RecordData())
+        return _look(ctx, actor, made), warnings
 
     view, warnings = await in_thread(request, work)
     return _answer(request, view, 201, warnings)
@@ -163,7 +171,7 @@ async def update(request: Request) -> Response:
             data, warnings = _data(body, ctx)
             if data is not None:
                 drafts.update_data(session, actor, locked.id, data, if_match=if_match(request), locked=locked)
-            return _see(session, actor, _id(request)), warnings
+        return _look(ctx, actor, _id(request)), warnings
 
     view, warnings = await in_thread(request, work)
     return _answer(request, view, 200, warnings)
@@ -220,7 +228,7 @@ async def discard(request: Request) -> Response:
             actor = actor_of(session, request)
             require_scope(actor, ACTIONS, ctx.settings.enforce_scopes)
             was_edit = drafts.discard(session, actor, _id(request))
-            return _see(session, actor, _id(request)) if was_edit else None
+        return _look(ctx, actor, _id(request)) if was_edit else None
 
     view = await in_thread(request, work)
     if view is None or ctx.settings.discard_status == 204:

@@ -12,7 +12,7 @@ from strongroom.db import Session
 from strongroom.errors import Forbidden, NotAcceptable
 from strongroom.files import service as files
 from strongroom.http import representations, shapes
-from strongroom.http.caching import conditional, headers_for
+from strongroom.http.caching import VARY, conditional, headers_for
 from strongroom.http.deps import (
     actor_of,
     context,
@@ -61,7 +61,7 @@ async def read(request: Request) -> Response:
             return _redirect(request, found, 302)
         # Who shows who he is may get more than others: his ETag is his own.
         whose = [f"u{actor.user_id}"] if private else []
-        etag = found.stamp.etag(representation.name, *whose)
+        etag = found.stamp.etag(request.app.state.edition, representation.name, *whose)
         headers = headers_for(etag, private) | {
             "Link": f'<{ctx.settings.base_url}/api/records/{record_id}> ; rel="linkset" ; '
             'type="application/linkset+json"'
@@ -79,12 +79,14 @@ async def read(request: Request) -> Response:
 
     if request.query_params.get("prettyprint") and representation.name == "json":
 
-        def pretty() -> shapes.JSON:
-            with ctx.db.read() as session:
-                view = queries.by_id(session, actor_of(session, request), record_id)
-            return shapes.record(view, ctx.settings, today())
+        def pretty() -> Response:
+            found = queries.find(ctx.db, who(request), record_id)
+            if isinstance(found, int):
+                return _redirect(request, found, 302)
+            body = shapes.record(found.view(), ctx.settings, today())
+            return json_answer(request, body, headers={"Cache-Control": "private, no-store", "Vary": VARY})
 
-        return json_answer(request, await in_thread(request, pretty))
+        return await in_thread(request, pretty)
     return await in_loop_or_thread(request, work)
 
 
@@ -126,7 +128,10 @@ async def search(request: Request) -> Response:
         }
 
     body = await in_thread(request, work)
-    headers = {"Cache-Control": "private, no-store" if has_credentials(request) else "public, max-age=0"}
+    headers = {
+        "Cache-Control": "private, no-store" if has_credentials(request) else "public, max-age=0",
+        "Vary": VARY,
+    }
     if getattr(request.state, "behind", False):
         headers["X-Search-Behind"] = "1"  # the index did not catch up within a second
     return json_answer(request, body, 200, headers)

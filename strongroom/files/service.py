@@ -22,7 +22,7 @@ from strongroom.errors import Finding, Invalid, NotFound, StorageFull, TooLarge
 from strongroom.files.keys import check_key, fold_case, fold_normal, parents
 from strongroom.files.models import instances, objects, uploads
 from strongroom.files.views import FileView
-from strongroom.ids import new_uuid, now
+from strongroom.ids import new_key, new_uuid, now
 from strongroom.jobs import queue
 from strongroom.settings import Settings
 
@@ -107,7 +107,11 @@ _TWINS = Prepared(
 )
 _EQUAL = Prepared(
     select(instances.c.id)
-    .where(instances.c.sha256 == bindparam("sha256"), instances.c.size == bindparam("size"))
+    .where(
+        instances.c.sha256 == bindparam("sha256"),
+        instances.c.size == bindparam("size"),
+        instances.c.store == bindparam("store"),  # bytes of another store may be out of reach
+    )
     .limit(1)
     .with_for_update()
 )
@@ -122,8 +126,14 @@ def _of(bucket: Bucket, **more: object) -> dict[str, object]:
     return {"concept_id": bucket.concept_id, "version": bucket.version, **more}
 
 
-def list_files(session: Session, bucket: Bucket) -> list[FileView]:
-    """All files of the version: in the depositor's order, new ones and all others by key's bytes."""
+def list_files(session: Session, bucket: Bucket, limit: int | None = None) -> list[FileView]:
+    """All files of the version: in the depositor's order, new ones and all others by key's bytes.
+
+    With `limit` the first so many by key.
+    """
+    if limit is not None:
+        rows = session.execute(_FILES.order_by(objects.c.key).limit(limit), _of(bucket)).all()
+        return [_view(row) for row in rows]
     rows = _LIST.on(session, _of(bucket)).all()
     return _ordered(bucket, [_view(row) for row in rows])
 
@@ -166,8 +176,7 @@ def list_files_of(session: Session, buckets: Sequence[Bucket]) -> dict[int, list
         mine = [
             _view(row[:width])
             for row in of_concept[b.concept_id]
-            if row.first_version <= b.version
-            and (row.last_version is None or row.last_version >= b.version)
+            if row.first_version <= b.version and (row.last_version is None or row.last_version >= b.version)
         ]
         found[b.record_id] = _ordered(b, mine)
     return found
@@ -410,7 +419,7 @@ def attach(session: Session, bucket: Bucket, key: str, stored: Stored, mimetype:
         # The sweep gave this upload up (no heartbeat): its bytes may be gone already.
         raise Invalid.at("file", "The upload was given up after a long silence: send it again.")
     moment_now = now()
-    equal = _EQUAL.on(session, {"sha256": stored.sha256, "size": stored.size}).scalar()
+    equal = _EQUAL.on(session, {"sha256": stored.sha256, "size": stored.size, "store": stored.store}).scalar()
     if equal is not None:
         instance_id = equal
         remove_bytes_later(session, stored.store, stored.location, 0)
@@ -471,8 +480,7 @@ def _close(session: Session, bucket: Bucket, rows: Sequence[AnyRow]) -> None:
         session.execute(delete(objects).where(objects.c.id.in_(part)))
     for part in _parts(carried):
         session.execute(update(objects).where(objects.c.id.in_(part)).values(last_version=bucket.version - 1))
-    if born:
-        queue.enqueue(session, "files.collect", "collect", {})
+    collect_later(session, [r.instance_id for r in rows if r.first_version == bucket.version])
 
 
 def _parts(ids: Sequence[str], size: int = 500) -> Iterable[Sequence[str]]:
@@ -545,6 +553,12 @@ def begin_from(
 
 def undo_version(session: Session, concept_id: int, version: int) -> None:
     """Discard a draft's files: what began in it goes, what it ended lives on."""
+    born = session.execute(
+        select(objects.c.instance_id)
+        .where(objects.c.concept_id == concept_id, objects.c.first_version == version)
+        .distinct()
+    ).scalars()
+    collect_later(session, list(born))
     session.execute(
         delete(objects).where(objects.c.concept_id == concept_id, objects.c.first_version == version)
     )
@@ -553,18 +567,34 @@ def undo_version(session: Session, concept_id: int, version: int) -> None:
         .where(objects.c.concept_id == concept_id, objects.c.last_version == version - 1)
         .values(last_version=None)
     )
-    queue.enqueue(session, "files.collect", "collect", {})
+
+
+def collect_later(session: Session, ids: Sequence[str]) -> None:
+    """Ask that these instances be looked at: perhaps no object names them any more.
+
+    The job gets their ids, so that it never looks through all that the repository holds.
+    """
+    for part in _parts(ids):
+        queue.enqueue(session, "files.collect", new_key(), {"instances": list(part)})
 
 
 def remove_bytes_later(session: Session, store: str, location: str, delay: float) -> None:
     queue.enqueue(session, "files.remove", location, {"store": store, "location": location}, delay=delay)
 
 
-def collect(session: Session, settings: Settings, limit: int = 500) -> int:
-    """Delete instances that no object names and enqueue the removal of their bytes. Returns how many."""
+def collect(
+    session: Session, settings: Settings, limit: int = 500, among: Sequence[str] | None = None
+) -> int:
+    """Delete instances that no object names and enqueue the removal of their bytes. Returns how many.
+
+    `among` are the ids to look at; without, all instances are looked through (the daily audit).
+    """
+    nobodys = ~select(objects.c.id).where(objects.c.instance_id == instances.c.id).exists()
+    if among is not None:
+        nobodys = and_(instances.c.id.in_(among), nobodys)
     orphans = session.execute(
         select(instances.c.id, instances.c.store, instances.c.location)
-        .where(~select(objects.c.id).where(objects.c.instance_id == instances.c.id).exists())
+        .where(nobodys)
         .limit(limit)
         .with_for_update(skip_locked=True)
     ).all()
@@ -572,6 +602,17 @@ def collect(session: Session, settings: Settings, limit: int = 500) -> int:
         session.execute(delete(instances).where(instances.c.id == row.id))
         remove_bytes_later(session, row.store, row.location, settings.trash_days * 86400)
     return len(orphans)
+
+
+def nobodys(session: Session, limit: int) -> list[str]:
+    """Ids of instances that no object names, at most `limit`. Looks through all of them."""
+    return list(
+        session.execute(
+            select(instances.c.id)
+            .where(~select(objects.c.id).where(objects.c.instance_id == instances.c.id).exists())
+            .limit(limit)
+        ).scalars()
+    )
 
 
 def given_up(session: Session, settings: Settings) -> Sequence[AnyRow]:

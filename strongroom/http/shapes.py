@@ -188,6 +188,8 @@ def record(view: RecordView, settings: Settings, today: date) -> JSON:
     body["recid"] = str(view.id)
     body["revision"] = view.revision
     body["files"] = [record_file(f, view, settings) for f in view.files or []]
+    if view.files is not None and len(view.files) < view.file_count:
+        body["files_truncated"] = True  # only in lists; links.files has them all
     body["swh"] = {}
     body["owners"] = [{"id": str(view.owner_id)}]
     body["status"] = "published"

@@ -407,6 +407,10 @@ def file_response(
     location of nginx (X-Accel-Redirect) that serves the local store's folder; nginx forgets the headers of
     this answer except type, disposition, cache rules and ranges, so its configuration must add them again.
     """
+    if file.store != store.name:
+        raise Unavailable(
+            f"The bytes of this file lie in the store {file.store!r}, this server uses {store.name!r}. Tell its operator."
+        )
     mimetype, shown = served_type(file.mimetype)
     if not attachment and b"download" in request.scope.get("query_string", b""):
         attachment = bool(request.query_params.get("download"))

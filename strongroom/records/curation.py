@@ -30,6 +30,14 @@ def withdraw(
     """
     if not actor.is_admin:
         raise Forbidden("Only an administrator can withdraw a record.")
+    # The concept is locked before its records, as publishing does: which version is the latest is decided once.
+    session.execute(
+        select(concepts.c.id)
+        .where(
+            concepts.c.id == select(records.c.concept_id).where(records.c.id == record_id).scalar_subquery()
+        )
+        .with_for_update()
+    )
     row = session.execute(select(records).where(records.c.id == record_id).with_for_update()).first()
     if row is None:
         raise NotFound(f"There is no published record {record_id}.")
@@ -77,10 +85,12 @@ def withdraw(
         if settings.registrar != "local":
             queue.enqueue(session, "doi.register", str(record_id), {"record_id": record_id})
     queue.enqueue(session, "manifest.write", str(record_id), {"record_id": record_id})
-    changes.append(session, actor.label, "withdrawn", "record", record_id, {"reason": reason})
-    if view.is_latest and latest_id is not None:
+    followed = view.is_latest and latest_id is not None
+    if followed:
         # Another version became the latest: its index document and manifest say so.
         queue.enqueue(session, "manifest.write", str(latest_id), {"record_id": latest_id})
+    changes.append(session, actor.label, "withdrawn", "record", record_id, {"reason": reason})
+    if followed and latest_id is not None:
         changes.append(session, actor.label, "became-latest", "record", int(latest_id))
 
 
@@ -106,6 +116,7 @@ def transfer(session: Session, actor: Actor, concept_or_record_id: int, user_id:
     ids = session.execute(select(records.c.id).where(records.c.concept_id == concept_id)).scalars().all()
     for record_id in ids:
         queue.enqueue(session, "manifest.write", str(record_id), {"record_id": record_id})
+    for record_id in ids:  # last, under the log's lock
         changes.append(session, actor.label, "transferred", "record", int(record_id), {"to": user_id})
     for draft_id in session.execute(select(drafts.c.id).where(drafts.c.concept_id == concept_id)).scalars():
         changes.append(session, actor.label, "transferred", "draft", int(draft_id), {"to": user_id})

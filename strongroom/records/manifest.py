@@ -69,8 +69,11 @@ _FILES = (
 )  # fmt: skip
 
 
-def read(session: Session, record_id: int) -> Manifest | None:
-    """The state of now of one version as a manifest; None when there is no such record (any more)."""
+def read(session: Session, record_id: int, *, first: bool = False) -> Manifest | None:
+    """The state of now of one version as a manifest; None when there is no such record (any more).
+
+    `first` says that none was asked for before: then there is no older one to remove.
+    """
     row = _RECORD.on(session, {"record_id": record_id}).first()
     if row is None:
         return None
@@ -131,9 +134,7 @@ def read(session: Session, record_id: int) -> Manifest | None:
         concept.revision,
         folder,
         record_id,
-        row.revision == 1
-        and row.updated == row.created
-        and row.doi_state in ("local", "reserved", "external"),
+        first,
     )
 
 
@@ -163,18 +164,18 @@ def write(store: ObjectStore, manifest: Manifest, *, again: bool = True) -> None
 def write_files(session: Session, store: ObjectStore, manifest: Manifest) -> None:
     """Write the list of a large version's files, once. Reads the rows within `session`."""
     location = f"{manifest.folder}{manifest.record_id}-files.json"
-    try:
-        store.get(location)
+    there = {entry.location for entry in store.list(manifest.folder)}
+    if location in there:
         return
-    except NotFound:
-        pass
     row = session.execute(select(records).where(records.c.id == manifest.record_id)).one()
     before = session.execute(
         select(records.c.id).where(
             records.c.concept_id == row.concept_id, records.c.version == row.version - 1
         )
     ).scalar()
-    if before is None or row.version % FULL_EVERY == 1:
+    # Differences to a list that is not there (yet) would be of no use after a loss.
+    told = before is not None and any(name.startswith(f"{manifest.folder}{before}-") for name in there)
+    if not told or row.version % FULL_EVERY == 1:
         body: dict[str, Any] = {"format": FORMAT, "files": [_file(f) for f in _rows(session, row)]}
     else:
         added = _rows(session, row, objects.c.first_version == row.version)

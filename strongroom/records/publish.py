@@ -89,7 +89,7 @@ def publish(session: Session, settings: Settings, actor: Actor, draft_id: int) -
     )
     if settings.registrar != "local":
         queue.enqueue(session, "doi.register", str(draft_id), {"record_id": draft_id})
-    queue.enqueue(session, "manifest.write", str(draft_id), {"record_id": draft_id})
+    queue.enqueue(session, "manifest.write", str(draft_id), {"record_id": draft_id, "first": record is None})
     if record is None and concept.latest_id is not None:
         # It is no longer the latest version: its document in the index says so.
         changes.append(session, actor.label, "superseded", "record", concept.latest_id)
@@ -207,8 +207,8 @@ def _doi_findings(
     return []
 
 
-def lift_embargoes(session: Session, day: date) -> list[int]:
-    """Spread the news that embargoes ended by `day`: index, manifest and caches follow the log.
+def lift_embargoes(session: Session, day: date, *, registrar: str = "local") -> list[int]:
+    """Spread the news that embargoes ended by `day`: index, manifest, DOI and caches.
 
     Access itself is computed from the date (access.may_read_files): a late run can't leak or lock.
     """
@@ -230,9 +230,12 @@ def lift_embargoes(session: Session, day: date) -> list[int]:
     # What was edited on its last day or later was made anew as open already.
     ended = [row for row in ended if row.updated.date().isoformat() < row.embargo_until]
     for row in ended:
-        changes.append(session, "system", "embargo-ended", "record", row.id)
         session.execute(
             update(concepts).where(concepts.c.id == row.concept_id).values(revision=concepts.c.revision + 1)
         )
         queue.enqueue(session, "manifest.write", str(row.id), {"record_id": row.id})
+        if registrar != "local":
+            queue.enqueue(session, "doi.register", str(row.id), {"record_id": row.id})
+    for row in ended:  # last, under the log's lock
+        changes.append(session, "system", "embargo-ended", "record", row.id)
     return [int(r.id) for r in ended]

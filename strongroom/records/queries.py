@@ -8,9 +8,9 @@ from datetime import date, datetime
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import Select, bindparam, func, select
+from sqlalchemy import Select, and_, bindparam, func, select
 
-from strongroom import changes, pids
+from strongroom import pids
 from strongroom.access import Actor, may_edit, may_read_files, may_read_record, require_user, visible
 from strongroom.db import AnyRow, Database, Prepared, Session, moment
 from strongroom.errors import Forbidden, Gone, NotFound
@@ -20,6 +20,9 @@ from strongroom.ids import today
 from strongroom.metadata.model import AccessStatus, RecordData
 from strongroom.records.models import concepts, drafts, records
 from strongroom.records.views import FileView, RecordView, VersionView
+
+# Files that a list of records shows of each; the record itself shows all.
+FILES_IN_A_HIT = 500
 
 UNKNOWN = "The persistent identifier does not exist."
 UNREGISTERED = "The persistent identifier is not registered."
@@ -60,6 +63,8 @@ def _status(row: AnyRow, day: date) -> AccessStatus:
 
 
 _NOBODY = Actor()
+# By the concept's key first: `latest_id` has no index, and needs none.
+_IS_LATEST = and_(concepts.c.id == records.c.concept_id, concepts.c.latest_id == records.c.id)
 
 
 def _row(session: Session, actor: Actor, record_id: int) -> AnyRow:
@@ -223,7 +228,12 @@ def by_ids(
     if with_files:
         day = today()
         readable = [r for r in rows if _files_readable(actor, r, day)]
-        listed = files.list_files_of(session, [_bucket(r) for r in readable])
+        small = [_bucket(r) for r in readable if r.file_count <= FILES_IN_A_HIT]
+        listed = files.list_files_of(session, small)
+        for r in readable:
+            # 25 hits of 50,000 files each would be a million lines: the first say what it is, the rest is a link.
+            if r.file_count > FILES_IN_A_HIT:
+                listed[r.id] = files.list_files(session, _bucket(r), limit=FILES_IN_A_HIT)
     views = []
     for i in ids:
         if i in found:
@@ -236,7 +246,7 @@ def newest(session: Session, actor: Actor, limit: int) -> list[RecordView]:
     """The newest latest versions, newest first."""
     ids = session.execute(
         select(records.c.id)
-        .join(concepts, concepts.c.latest_id == records.c.id)
+        .join(concepts, _IS_LATEST)
         .where(visible(actor, records))
         .order_by(records.c.created.desc(), records.c.id.desc())
         .limit(limit)
@@ -244,16 +254,23 @@ def newest(session: Session, actor: Actor, limit: int) -> list[RecordView]:
     return by_ids(session, actor, [int(i) for i in ids])
 
 
-def newest_stamp(session: Session) -> int:
-    """What the front page depends on, besides the date: the newest change. One look at a primary key."""
-    return changes.newest(session)
+def newest_stamp(session: Session) -> tuple[tuple[int, int], ...]:
+    """What the front page shows: (id, concept's revision) of the newest latest versions anybody may see."""
+    rows = session.execute(
+        select(records.c.id, concepts.c.revision)
+        .join(concepts, _IS_LATEST)
+        .where(visible(_NOBODY, records))
+        .order_by(records.c.created.desc(), records.c.id.desc())
+        .limit(10)
+    ).all()
+    return tuple((int(r[0]), int(r[1])) for r in rows)
 
 
 def owned(session: Session, actor: Actor, offset: int, limit: int) -> tuple[int, list[int]]:
     """(how many, one page of ids) of the latest versions this actor owns, newest first."""
     mine = (
         select(records.c.id)
-        .join(concepts, concepts.c.latest_id == records.c.id)
+        .join(concepts, _IS_LATEST)
         .where(records.c.owner_id == require_user(actor), records.c.withdrawn.is_(None))
     )
     total = session.execute(select(func.count()).select_from(mine.subquery())).scalar_one()
@@ -267,7 +284,7 @@ def count_public(session: Session) -> int:
         session.execute(
             select(func.count())
             .select_from(concepts)
-            .join(records, records.c.id == concepts.c.latest_id)
+            .join(records, _IS_LATEST)
             .where(visible(_NOBODY, records))
         ).scalar_one()
     )

@@ -21,6 +21,7 @@ from strongroom.errors import Conflict, NotFound
 from strongroom.files.models import instances, objects
 from strongroom.files.service import fold_key
 from strongroom.ids import now
+from strongroom.jobs import queue
 from strongroom.metadata.model import RecordData
 from strongroom.pids import pids
 from strongroom.records import manifest
@@ -100,6 +101,13 @@ def _concept(session: Session, bodies: list[dict[str, Any]], spans: list[Span]) 
     for body in sorted(bodies, key=lambda b: b["record"]["version"]):
         _record(session, body, newest)
     _files(session, newest["id"], spans)
+    for body in bodies:
+        # What the registrar had not heard of yet when the database was lost; telling it twice does no harm.
+        said = body["record"]
+        if said["pid_state"] in ("reserved", "failed") or (
+            said["withdrawn"] and said["doi_state"] == "registered"
+        ):
+            queue.enqueue(session, "doi.register", str(said["id"]), {"record_id": said["id"]})
     for body in sorted(bodies, key=lambda b: b["record"]["version"]):
         changes.append(session, "operator", "rebuilt", "record", body["record"]["id"])
 

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 def write_manifest(ctx: Context, args: dict[str, Any]) -> None:
     """Write the manifest of one version as it is now. Tried until the store takes it."""
     with ctx.db.read() as session:
-        found = manifest.read(session, args["record_id"])
+        found = manifest.read(session, args["record_id"], first=args.get("first", False))
         if found is None:
             return
         if "files" not in found.body:
@@ -72,6 +72,8 @@ def register_doi(ctx: Context, args: dict[str, Any]) -> None:
 def _note(ctx: Context, row: Any, states: dict[str, tuple[str, str | None]]) -> None:
     """Write down how far each DOI is; says so in the manifest when something changed."""
     with ctx.db.begin() as session:
+        # The concept is locked before its records, as publishing does: two orders would deadlock.
+        session.execute(select(concepts.c.id).where(concepts.c.id == row.concept_id).with_for_update())
         changed = False
         for doi, (state, error) in states.items():
             before = pids.resolve(session, doi)
@@ -120,10 +122,18 @@ def remove_bytes(ctx: Context, args: dict[str, Any]) -> None:
 @task("files.collect")
 def collect(ctx: Context, args: dict[str, Any]) -> None:
     """Part instances that no object names from the database; their bytes go later (trash_days)."""
-    while True:
+    with ctx.db.begin() as session:
+        files.collect(session, ctx.settings, among=args.get("instances", []))
+
+
+@every("files.audit", 86_400)
+def audit(ctx: Context, args: dict[str, Any]) -> None:
+    """Once a day: look through all instances for some that no object names."""
+    with ctx.db.read() as session:
+        ids = files.nobodys(session, 10_000)
+    for start in range(0, len(ids), 500):
         with ctx.db.begin() as session:
-            if files.collect(session, ctx.settings) < 500:
-                return
+            files.collect(session, ctx.settings, among=ids[start : start + 500])
 
 
 @every("files.sweep", 300)
@@ -141,6 +151,6 @@ def sweep(ctx: Context, args: dict[str, Any]) -> None:
 def embargoes(ctx: Context, args: dict[str, Any]) -> None:
     """Spread the news of embargoes that ended."""
     with ctx.db.begin() as session:
-        ended = publish.lift_embargoes(session, today())
+        ended = publish.lift_embargoes(session, today(), registrar=ctx.settings.registrar)
     if ended:
         log.info("embargo ended for records %s", ended)

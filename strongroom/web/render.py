@@ -87,6 +87,17 @@ def _static_files() -> tuple[str, dict[str, StaticFile]]:
     return digest.hexdigest()[:12], files
 
 
+@lru_cache(maxsize=1)
+def appearance() -> str:
+    """A digest of all that pages are made from: templates, texts and static files."""
+    digest = hashlib.sha256(_static_files()[0].encode())
+    for folder in ("templates", "locale"):
+        for path in sorted((HERE / folder).rglob("*")):
+            if path.suffix in (".html", ".mo"):
+                digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
 def static_url(path: str) -> str:
     """The address of a static file, `/static/<hash>/<path>`; KeyError if there is none."""
     version, files = _static_files()

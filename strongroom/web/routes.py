@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, quote
@@ -134,12 +135,12 @@ async def front(request: Request) -> Response:
         with ctx.db.read() as session:
             actor = actor_of(session, request) if private else ANONYMOUS
             stamp = queries.newest_stamp(session)
-            key = ("front", lang, stamp, today())
+            key = ("front", request.app.state.edition, lang, stamp, today())
             body = None if private else request.app.state.cache.get(key)
             if body is not None:
                 return bytes(body)
             newest = queries.newest(session, actor, 6)
-            total = queries.count_public(session)
+            total = _count(request, session)
         body = pages.front_page(newest, total, settings=ctx.settings, lang=lang, viewer=_viewer(actor))
         if not private:
             request.app.state.cache.put(key, body)
@@ -148,6 +149,18 @@ async def front(request: Request) -> Response:
     return _page(
         await in_thread(request, work), headers=None if private else {"Cache-Control": "public, no-cache"}
     )
+
+
+def _count(request: Request, session: Any) -> int:
+    """How many records there are, counted again after a hundred times as long as counting takes."""
+    state = request.app.state
+    expires, total = getattr(state, "counted", (0.0, 0))
+    started = time.monotonic()
+    if started >= expires:
+        total = queries.count_public(session)
+        ended = time.monotonic()
+        state.counted = (ended + 100 * (ended - started) if ended - started > 0.01 else 0.0, total)
+    return int(total)
 
 
 async def record(request: Request) -> Response:
@@ -174,7 +187,7 @@ async def record(request: Request) -> Response:
         if isinstance(found, int):
             return _go(request, f"/records/{found}")
         whose = [f"u{actor.user_id}"] if private else []
-        etag = found.stamp.etag("page", lang, files_page, *whose)
+        etag = found.stamp.etag(request.app.state.edition, "page", lang, files_page, *whose)
         headers = {**PAGE_HEADERS, **headers_for(etag, private)}
         if not private and conditional(request, etag):
             return Response(status_code=304, headers=headers)
@@ -223,18 +236,21 @@ async def export(request: Request) -> Response:
         raise NotFound("There is no such export format.")
     record_id = number(request.path_params["id"])
 
-    def work() -> bytes:
-        with ctx.db.read() as session:
-            view = queries.by_id(
-                session, actor_of(session, request), record_id, with_versions=found.needs_versions
-            )
+    def work() -> bytes | int:
+        there = queries.find(ctx.db, who(request), record_id)
+        if isinstance(there, int):
+            return there
+        view = there.view(with_versions=found.needs_versions)
         body = representations.render(found, view, ctx.settings, today())
         if found.media_type.endswith("json"):
             body = orjson.dumps(orjson.loads(body), option=orjson.OPT_INDENT_2)
         return body
 
+    body = await in_thread(request, work)
+    if isinstance(body, int):  # a concept's id: its latest version
+        return _go(request, f"/records/{body}/export/{found.name}")
     return Response(
-        await in_thread(request, work),
+        body,
         200,
         {
             "Content-Disposition": f'attachment; filename="{record_id}.{found.extension}"',
@@ -408,13 +424,18 @@ async def login(request: Request) -> Response:
     form = await _form(request)
     same_origin(request)
     next_url = _safe_next(form.get("next"))
-    if not secrets.compare_digest(form.get("csrf", ""), request.cookies.get("strongroom-form", "-")):
+    sent, kept = form.get("csrf", ""), request.cookies.get("strongroom-form", "-")
+    if not secrets.compare_digest(sent.encode("utf-8", "replace"), kept.encode("utf-8", "replace")):
         return _login(request, next_url=next_url, email=form.get("email", ""), status=403)
     request.app.limits.check_login(request)
 
     def work() -> str | None:
+        with ctx.db.read() as session:  # half a second of argon2: no writer waits for it
+            user_id = accounts.check_login(session, form.get("email", ""), form.get("password", ""))
+        if user_id is None:
+            return None
         with ctx.db.begin() as session:
-            return accounts.log_in(session, form.get("email", ""), form.get("password", ""))
+            return accounts.begin_session(session, user_id)
 
     cookie = await in_thread(request, work)
     if cookie is None:
@@ -463,7 +484,8 @@ async def _form(request: Request) -> dict[str, str]:
         if size > FORM_MAX:
             raise TooLarge("The form is too large.")
         parts.append(chunk)
-    fields = parse_qs(b"".join(parts).decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=50)
+    text = b"".join(parts).replace(b"%00", b"").replace(b"\0", b"").decode("utf-8", "replace")
+    fields = parse_qs(text, keep_blank_values=True, max_num_fields=50)
     return {name: values[-1] for name, values in fields.items()}
 
 
