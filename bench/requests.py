@@ -2,7 +2,7 @@
 
     python -m bench.requests [RECORDS]        prints JSON
 
-CPU is that of all the server's processes, background work included, read from /proc; so the client's own
+Reads come over 8 connections at once, as bots do; deposits over one. CPU is that of all the server's processes, background work included, read from /proc; so the client's own
 work does not count, and other load on the machine disturbs little.
 """
 
@@ -15,11 +15,13 @@ import random
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from bench.measure import cpu_seconds, memory_mib, report, timed
 from tests.live import Server
 
+CONNECTIONS = 8
 ROSE = Path(__file__).parents[2] / "shared/data/rose/recipe-metadata.json"
 
 
@@ -88,7 +90,7 @@ def main(count: int) -> None:
         writer = Client(server.port, token)
         reader = Client(server.port)
         ids = []
-        for n in range(20):
+        for _n in range(20):
             ids.append(publish(writer, json.dumps(metadata).encode(), os.urandom(1000)))
         settle(group)
         cycles = []
@@ -116,16 +118,22 @@ def main(count: int) -> None:
             ("page_304_ms", "/records/{}", True),
         ):
             random.shuffle(ids)
-            reader = Client(server.port)
-            reader.call("GET", "/robots.txt")
+            readers = [Client(server.port) for _ in range(CONNECTIONS)]
+            for reader in readers:
+                reader.call("GET", "/robots.txt")
             reader.call("GET", path.format(ids[0]))
             settle(group)
             before = cpu_seconds(group)
-            for record_id in ids:
-                headers = {"If-None-Match": etags[record_id]} if send else {}
-                status, _, got = reader.call("GET", path.format(record_id), **headers)
-                assert status == (304 if send else 200), status
-                etags[record_id] = got["etag"]
+
+            def read(n: int, path: str = path, send: bool = send, readers: list[Client] = readers) -> None:
+                for record_id in ids[n::CONNECTIONS]:
+                    headers = {"If-None-Match": etags[record_id]} if send else {}
+                    status, _, got = readers[n].call("GET", path.format(record_id), **headers)
+                    assert status == (304 if send else 200), status
+                    etags[record_id] = got["etag"]
+
+            with ThreadPoolExecutor(CONNECTIONS) as pool:
+                list(pool.map(read, range(CONNECTIONS)))
             figures[name] = round((cpu_seconds(group) - before) / len(ids) * 1000, 4)
         two = Server(Path(folder) / "data", workers=2)
         server.stop()

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import argon2
 import pytest
 
 from strongroom import migrations
@@ -17,6 +18,10 @@ from tests import postgres, servers
 PROVE = os.environ.get("PROVE") == "1"
 SKIP_POSTGRES = os.environ.get("STRONGROOM_TEST_SKIP_POSTGRES") == "1"
 SKIP_S3 = os.environ.get("STRONGROOM_TEST_SKIP_S3") == "1"
+
+
+# A password costs a millisecond and 64 KiB here; in the program what argon2-cffi recommends (tests/cli).
+argon2.PasswordHasher.__init__.__defaults__ = (1, 64, 1, *argon2.PasswordHasher.__init__.__defaults__[3:])  # type: ignore[index]
 
 
 def count(small: int, full: int) -> int:

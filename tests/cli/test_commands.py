@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import requests
 
 from strongroom import __version__, migrations
 from strongroom.cli.commands import cli
+from strongroom.cli.doctor import examine
 from strongroom.db import Database
 from strongroom.jobs import queue
 from strongroom.settings import Settings
@@ -328,64 +330,65 @@ def test_a_folder_that_can_not_be_made(tmp_path: Path) -> None:
 class Sick:
     """A repository that is set up, and `doctor`'s words about it."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, template: Path) -> None:
         self.data_dir = data_dir
-        assert run("db", "upgrade", data_dir=data_dir).returncode == 0
+        Settings(data_dir=data_dir).make_data_dir()
+        shutil.copy(template, data_dir / "strongroom.db")
 
-    def lines(self, **env: str) -> tuple[int, list[str]]:
-        named = {f"STRONGROOM_{k}": v for k, v in env.items()}
-        ran = run("doctor", data_dir=self.data_dir, env=named)
-        return ran.returncode, [line for line in ran.stdout.splitlines() if line.startswith("BAD")]
+    def said(self, **settings: Any) -> tuple[bool, list[str]]:
+        """Whether all is well, and every line."""
+        lines: list[str] = []
+        return examine(Settings(data_dir=self.data_dir, **settings), lines.append), lines
 
-    def notes(self, **env: str) -> str:
-        return run(
-            "doctor", data_dir=self.data_dir, env={f"STRONGROOM_{k}": v for k, v in env.items()}
-        ).stdout
+    def bad(self, **settings: Any) -> str:
+        """The one line that says what is wrong."""
+        well, lines = self.said(**settings)
+        (line,) = (line for line in lines if line.startswith("BAD"))
+        assert not well
+        return line
 
 
 @pytest.fixture
-def sick(tmp_path: Path) -> Sick:
-    return Sick(tmp_path / "data")
+def sick(tmp_path: Path, sqlite_template: Path) -> Sick:
+    return Sick(tmp_path / "data", sqlite_template)
 
 
 def test_a_healthy_one_is_well(sick: Sick) -> None:
-    assert sick.lines() == (0, [])
+    well, lines = sick.said()
+    assert well
+    assert not [line for line in lines if line.startswith("BAD")]
+    assert run("doctor", data_dir=sick.data_dir).returncode == 0
 
 
 def test_a_disk_without_reserve(sick: Sick) -> None:
-    code, (line,) = sick.lines(DISK_RESERVE_BYTES=str(10**17))
-    assert (code, "uploads stop at" in line, "make room" in line) == (1, True, True)
+    line = sick.bad(disk_reserve_bytes=10**17)
+    assert "uploads stop at" in line
+    assert "make room" in line
+    ran = run("doctor", data_dir=sick.data_dir, env={"STRONGROOM_DISK_RESERVE_BYTES": str(10**17)})
+    assert (ran.returncode, line in ran.stdout) == (1, True)
 
 
 def test_a_database_that_is_no_database(sick: Sick) -> None:
-    for file in sick.data_dir.glob("strongroom.db-*"):
-        file.unlink()
     (sick.data_dir / "strongroom.db").write_bytes(b"\0" * 100_000)
-    code, (line,) = sick.lines()
-    assert (code, "not a database" in line, "Restore a backup" in line, "strongroom rebuild" in line) == (
-        1,
-        *[True] * 3,
-    )
+    line = sick.bad()
+    for words in ("not a database", "Restore a backup", "strongroom rebuild"):
+        assert words in line
 
 
-def test_a_database_with_a_damaged_page(sick: Sick) -> None:
-    """Damage that no single query would meet."""
+def test_a_database_with_damaged_pages(sick: Sick) -> None:
+    """Damage that no query of the doors may meet for long."""
     path = sick.data_dir / "strongroom.db"
     whole = bytearray(path.read_bytes())
     for page in range(8, len(whole) // 4096, 7):
         whole[page * 4096 : page * 4096 + 64] = b"\xff" * 64
     path.write_bytes(whole)
-    for file in sick.data_dir.glob("strongroom.db-*"):
-        file.unlink()
-    code, (line,) = sick.lines()
-    assert code == 1
+    line = sick.bad()
     assert line.startswith("BAD   database: ")
     assert "Restore a backup" in line
 
 
 def test_a_database_that_does_not_answer(sick: Sick) -> None:
-    code, (line,) = sick.lines(DATABASE_URL=f"postgresql://nobody@127.0.0.1:{free_port()}/none")
-    assert code == 1
+    line = sick.bad(database_url=f"postgresql://nobody@127.0.0.1:{free_port()}/none")
     assert "refused" in line
     assert "STRONGROOM_DATABASE_URL" in line
 
@@ -393,29 +396,32 @@ def test_a_database_that_does_not_answer(sick: Sick) -> None:
 def test_an_s3_that_is_wrong(sick: Sick, s3_server: servers.S3Server) -> None:
     """A wrong key is told, and that it is the store; the right one is fine."""
     right = {
-        "STORAGE_URL": f"s3://{s3_server.fresh_bucket()}/files",
-        "STORAGE_ENDPOINT": s3_server.url,
-        "STORAGE_ACCESS_KEY": servers.ACCESS_KEY,
-        "STORAGE_SECRET_KEY": servers.SECRET_KEY,
+        "storage_url": f"s3://{s3_server.fresh_bucket()}/files",
+        "storage_endpoint": s3_server.url,
+        "storage_access_key": servers.ACCESS_KEY,
+        "storage_secret_key": servers.SECRET_KEY,
     }
-    assert sick.lines(**right) == (0, [])
-    for wrong in ({"STORAGE_SECRET_KEY": "wrong"}, {"STORAGE_ACCESS_KEY": "nobody"}):
-        code, (line,) = sick.lines(**(right | wrong))
-        assert (code, line.startswith("BAD   store: ")) == (1, True)
+    assert sick.said(**right)[0]
+    for wrong in ({"storage_secret_key": "wrong"}, {"storage_access_key": "nobody"}):
+        line = sick.bad(**(right | wrong))
+        assert line.startswith("BAD   store: ")
         assert "STRONGROOM_STORAGE_" in line, "what to look at"
+        assert servers.SECRET_KEY not in line
 
 
 def test_registering_without_an_account(sick: Sick) -> None:
-    code, (line,) = sick.lines(REGISTRAR="datacite")
-    assert (code, "STRONGROOM_DATACITE_USERNAME" in line) == (1, True)
+    assert "STRONGROOM_DATACITE_USERNAME" in sick.bad(registrar="datacite")
 
 
-def test_what_should_be_known_is_noted(sick: Sick) -> None:
+def test_what_should_be_known_is_noted(sick: Sick, monkeypatch: pytest.MonkeyPatch) -> None:
     sick.data_dir.chmod(0o755)
-    said = sick.notes(DATADIR="x", BASE_URL="http://repository.example.org")
-    assert "note  STRONGROOM_DATADIR is no setting" in said
-    assert "note  the base URL is not https" in said
-    assert "note  data folder: everybody on this machine may look" in said
+    monkeypatch.setenv("STRONGROOM_DATADIR", "x")
+    well, lines = sick.said(base_url="http://repository.example.org")
+    assert well
+    notes = "\n".join(line for line in lines if line.startswith("note"))
+    assert "STRONGROOM_DATADIR is no setting" in notes
+    assert "the base URL is not https" in notes
+    assert "data folder: everybody on this machine may look" in notes
 
 
 def test_jobs_that_gave_up_and_manifests_that_wait(sick: Sick) -> None:
@@ -427,15 +433,28 @@ def test_jobs_that_gave_up_and_manifests_that_wait(sick: Sick) -> None:
             "UPDATE jobs SET state = 'dead', last_error = 'The agency said no.' WHERE task = 'doi.register'"
         )
     db.close()
-    code, (line,) = sick.lines()
-    assert (code, "doi.register 2" in line, "The agency said no." in line) == (1, True, True)
-    assert "note  manifests: 1 still to be written" in sick.notes()
+    line = sick.bad()
+    assert "doi.register 2" in line
+    assert "The agency said no." in line
+    assert "note  manifests: 1 still to be written" in sick.said()[1]
 
 
-def test_worker_does_what_waits_and_ends_when_asked(tmp_path: Path) -> None:
+def test_passwords_are_hashed_as_recommended(sick: Sick) -> None:
+    """Tests make them cheap (tests/conftest.py); the program does not."""
+    run("user", "add", "jane@example.org", "--password-stdin", data_dir=sick.data_dir, stdin=PASSWORD)
+    db = Database(Settings(data_dir=sick.data_dir))
+    with db.read() as session:
+        stored = session.exec_driver_sql("SELECT password FROM users").scalar()
+    db.close()
+    cost = re.fullmatch(r"\$argon2id\$v=19\$m=(\d+),t=(\d+),p=\d+\$.*", stored or "")
+    assert cost
+    assert int(cost[1]) >= 19 * 1024, "OWASP's least: 19 MiB"
+    assert int(cost[2]) >= 2
+
+
+def test_worker_does_what_waits_and_ends_when_asked(sick: Sick) -> None:
     """Apart from any web process."""
-    data_dir = tmp_path / "data"
-    assert run("db", "upgrade", data_dir=data_dir).returncode == 0
+    data_dir = sick.data_dir
     db = Database(Settings(data_dir=data_dir))
     with db.begin() as session:
         queue.enqueue(session, "files.collect", "collect", {})

@@ -52,6 +52,11 @@ def metadata(title: str) -> dict[str, Any]:
     }
 
 
+def path_of(link: str) -> str:
+    """A link without its server: there may be several doors to one house."""
+    return "/api/" + link.partition("/api/")[2]
+
+
 class Depositor:
     """Uploads, describes, publishes, corrects and goes on to new versions, at random, until told to stop."""
 
@@ -118,7 +123,7 @@ class Depositor:
 
     def _send(self, verb: str, path: str, *expected: int, **more: Any) -> Any:
         """The answer's JSON where it has an expected status; None for one that is noted as refused."""
-        url = path if path.startswith("http") else self.url + path
+        url = self.url + path
         answer = self.session.request(verb, url, timeout=60, **more)
         if answer.status_code not in expected:
             self.refused.append(f"{verb} {path}: {answer.status_code} {answer.text[:300]}")
@@ -131,7 +136,7 @@ class Depositor:
         made = self._send("POST", "/api/deposit/depositions", 201, json=metadata(title))
         if made:
             self.deposits.append(
-                Deposit(made["id"], int(made["conceptrecid"]), made["links"]["bucket"], {title})
+                Deposit(made["id"], int(made["conceptrecid"]), path_of(made["links"]["bucket"]), {title})
             )
 
     def put_file(self, d: Deposit) -> None:
@@ -225,13 +230,13 @@ class Depositor:
         made = self._send("POST", f"/api/deposit/depositions/{d.id}/actions/newversion", 201)
         if not made:
             return
-        draft = self._send("GET", made["links"]["latest_draft"], 200)
+        draft = self._send("GET", path_of(made["links"]["latest_draft"]), 200)
         if not draft:
             return
         fresh = Deposit(
             draft["id"],
             d.concept,
-            draft["links"]["bucket"],
+            path_of(draft["links"]["bucket"]),
             {draft["metadata"]["title"]},
             {key: set(md5) for key, md5 in latest.files.items() if md5 != {None}},
             index=latest.index + 1,
@@ -309,7 +314,7 @@ class Depositor:
             for key, (md5,) in d.files.items():
                 if md5 is None or not contents:
                     continue
-                url = f"{d.bucket}/{quote(key)}"
+                url = f"{self.url}{d.bucket}/{quote(key)}"
                 if published:
                     url = f"{self.url}/api/records/{d.id}/files/{quote(key)}/content"
                 answer = self.session.get(url, timeout=60)

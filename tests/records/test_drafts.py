@@ -58,31 +58,41 @@ def test_each_write_bumps_the_revision_and_if_match_is_checked(desk: Desk, jane:
     assert (view.data.metadata.title, view.revision) == ("One", 6)
 
 
-@pytest.mark.parametrize(
-    "verb", ["update", "discard", "publish", "edit", "new_version", "put", "remove", "sort"]
-)
-def test_others_may_do_nothing_with_a_draft(desk: Desk, jane: Actor, john: Actor, verb: str) -> None:
+def each_verb(*left_out: str) -> list[tuple[str, tuple[object, ...]]]:
+    """Every verb of drafts with what it takes beside actor and id."""
+    verbs: dict[str, tuple[object, ...]] = {
+        "update": (data("Mine"),),
+        "discard": (),
+        "publish": (),
+        "edit": (),
+        "new_version": (),
+        "put": ("x",),
+        "remove": ("a.txt",),
+        "sort": ("a.txt",),
+    }
+    return [(verb, more) for verb, more in verbs.items() if verb not in left_out]
+
+
+def test_others_may_do_nothing_with_a_draft(desk: Desk, jane: Actor, john: Actor) -> None:
     draft_id = desk.create(jane)
     desk.put(jane, draft_id, "a.txt")
-    more = {"update": (data("Mine"),), "put": ("x",), "remove": ("a.txt",), "sort": ("a.txt",)}.get(verb, ())
-    with pytest.raises(Forbidden):
-        getattr(desk, verb)(john, draft_id, *more)
+    before = desk.draft(jane, draft_id)
+    for verb, more in each_verb():
+        with pytest.raises(Forbidden):
+            getattr(desk, verb)(john, draft_id, *more)
     with pytest.raises(Forbidden):
         desk.draft(john, draft_id)
-    view = desk.draft(jane, draft_id)
-    assert view is not None
-    assert view.data == data()
-    assert [f.key for f in view.files] == ["a.txt"]
+    assert desk.draft(jane, draft_id) == before
 
 
-@pytest.mark.parametrize("verb", ["update", "discard", "publish", "edit", "new_version", "put", "remove"])
-def test_others_may_do_nothing_with_a_record(desk: Desk, jane: Actor, john: Actor, verb: str) -> None:
+def test_others_may_do_nothing_with_a_record(desk: Desk, jane: Actor, john: Actor) -> None:
     record_id = desk.deposit(jane)
-    more = {"update": (data("Mine"),), "put": ("x",), "remove": ("a.txt",)}.get(verb, ())
-    with pytest.raises(Forbidden) as refused:
-        getattr(desk, verb)(john, record_id, *more)
-    assert not isinstance(refused.value, Locked), "who may not write learns nothing of the state"
-    assert desk.record(ANONYMOUS, record_id).revision == 1
+    before = desk.record(ANONYMOUS, record_id)
+    for verb, more in each_verb():
+        with pytest.raises(Forbidden) as refused:
+            getattr(desk, verb)(john, record_id, *more)
+        assert not isinstance(refused.value, Locked), "who may not write learns nothing of the state"
+    assert desk.record(ANONYMOUS, record_id) == before
 
 
 def test_an_administrator_may(desk: Desk, jane: Actor, admin: Actor) -> None:
@@ -93,11 +103,10 @@ def test_an_administrator_may(desk: Desk, jane: Actor, admin: Actor) -> None:
     assert desk.record(ANONYMOUS, record_id).owner_id == jane.user_id
 
 
-@pytest.mark.parametrize("verb", ["update", "discard", "publish", "edit", "new_version", "put", "remove"])
-def test_what_is_not_there(desk: Desk, jane: Actor, verb: str) -> None:
-    more = {"update": (data(),), "put": ("x",), "remove": ("a.txt",)}.get(verb, ())
-    with pytest.raises(NotFound):
-        getattr(desk, verb)(jane, 4711, *more)
+def test_what_is_not_there(desk: Desk, jane: Actor) -> None:
+    for verb, more in each_verb():
+        with pytest.raises(NotFound):
+            getattr(desk, verb)(jane, 4711, *more)
 
 
 def test_a_published_record_takes_no_draft_verbs(desk: Desk, jane: Actor) -> None:
