@@ -26,7 +26,9 @@ def test_rows_are_those_of_sqlalchemy(database: Database) -> None:
         theirs = session.execute(query, {"email": "a@example.org"}).one()
         ours = prepared.on(session, {"email": "a@example.org"}).one()
         assert dict(theirs._mapping) == ours._asdict()
-        assert {n: type(v) for n, v in theirs._mapping.items()} == {n: type(v) for n, v in ours._asdict().items()}
+        assert {n: type(v) for n, v in theirs._mapping.items()} == {
+            n: type(v) for n, v in ours._asdict().items()
+        }
         assert prepared.on(session, {"email": "nobody"}).first() is None
         assert prepared.on(session, {"email": "nobody"}).scalar() is None
 

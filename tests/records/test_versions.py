@@ -174,7 +174,7 @@ def test_the_next_version_after_a_withdrawal_begins_with_the_latest_that_is_left
     desk: Desk, jane: Actor
 ) -> None:
     """Not with the files of the withdrawn one, which may be the reason why it is gone."""
-    first = desk.deposit(jane, "a", "b", "c", described=data("One"))
+    first = desk.deposit(jane, "a", "b", "c", "keep", described=data("One"))
     draft_id = desk.new_version(jane, first)
     desk.remove(jane, draft_id, "a")
     desk.put(jane, draft_id, "b", b"better")
@@ -189,19 +189,20 @@ def test_the_next_version_after_a_withdrawal_begins_with_the_latest_that_is_left
     view = desk.draft(jane, third)
     assert view is not None
     assert (view.index, view.data.metadata.title) == (3, "One")
-    assert [f.key for f in view.files] == ["a", "b", "c"]
+    assert [f.key for f in view.files] == ["a", "b", "c", "keep"]
     assert [f.location for f in view.files] == [f.location for f in desk.record(jane, first).files or []]
+    assert ("keep", 1, None) in spans(desk), "what never changed is still one row"
     desk.discard(jane, third)
     assert spans(desk) == rows, "and discarding it undoes that too"
 
     third = desk.new_version(jane, first)
     desk.remove(jane, third, "a")
     desk.publish(jane, third)
-    assert keys(desk, ANONYMOUS, first) == ["a", "b", "c"]
-    assert keys(desk, ANONYMOUS, third) == ["b", "c"]
+    assert keys(desk, ANONYMOUS, first) == ["a", "b", "c", "keep"]
+    assert keys(desk, ANONYMOUS, third) == ["b", "c", "keep"]
     fourth = desk.new_version(jane, third)
-    assert keys(desk, jane, fourth) == ["b", "c"]
-    assert desk.rows(select(func.count()).select_from(instances))[0][0] == 5
+    assert keys(desk, jane, fourth) == ["b", "c", "keep"]
+    assert desk.rows(select(func.count()).select_from(instances))[0][0] == 6
 
 
 def test_the_order_survives_that_too(desk: Desk, jane: Actor) -> None:
