@@ -40,9 +40,14 @@ def test_writing_counts_rows_and_rolls_back(database: Database) -> None:
         .where(users.c.email == bindparam("who"))
         .values(name=bindparam("called"), orcid=null(), updated=bindparam("at", type_=users.c.updated.type))
     )
-    with pytest.raises(RuntimeError), database.begin() as session:
-        assert rename.on(session, {"who": "a@example.org", "called": "X", "at": now()}).rowcount == 1
-        raise RuntimeError
+
+    def renamed_and_broken_off() -> None:
+        with database.begin() as session:
+            assert rename.on(session, {"who": "a@example.org", "called": "X", "at": now()}).rowcount == 1
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        renamed_and_broken_off()
     with database.read() as session:
         assert session.execute(select(users.c.name)).scalar() == USER["name"]
     with database.begin() as session:
