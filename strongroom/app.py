@@ -243,7 +243,9 @@ class Front:
                     told = (
                         self.limits.count(share) if counted and status != 429 else self.limits.headers(share)
                     )
-                    extra.extend((k.lower().encode(), v.encode()) for k, v in told.items())
+                    there = {name.lower() for name, _ in headers}
+                    told_now = ((k.lower().encode(), v.encode()) for k, v in told.items())
+                    extra.extend(pair for pair in told_now if pair[0] not in there)
                 named = {name.lower() for name, _ in headers}
                 if b"x-content-type-options" not in named:
                     extra.append((b"x-content-type-options", b"nosniff"))

@@ -10,8 +10,11 @@ from unittest import mock
 
 import psycopg
 
-# What opens, ends or sets up; and how SQLite tells of a statement's inner parts.
-ASIDE = ("BEGIN", "COMMIT", "ROLLBACK", "PRAGMA", "SET ", "SHOW ", "-- ", "SELECT PG_CATALOG.VERSION")
+# What opens, ends or sets up, on a new connection at any moment; and how SQLite tells of a statement's inner parts.
+ASIDE = (
+    "BEGIN", "COMMIT", "ROLLBACK", "PRAGMA", "SET ", "SHOW ", "-- ", "SELECT PG_CATALOG.", "SELECT CURRENT_SCHEMA",
+    "COMPOSED(", "DEALLOCATE",
+)  # fmt: skip
 
 
 @contextmanager

@@ -272,7 +272,10 @@ class _Reader:
     # -- the whole
 
     def read(self, today: date, site: str) -> RecordData:
-        said = any(key not in _FILLED_IN for key in self.left)
+        imprint = self.left.get("imprint")
+        said = any(key not in _FILLED_IN for key in self.left) or (
+            isinstance(imprint, Mapping) and any(key != "publisher" for key in imprint)
+        )
         m = Metadata()
         m.resource_type = self.resource_type()
         m.title = self.field("title") or ""

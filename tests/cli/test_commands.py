@@ -365,7 +365,8 @@ def test_a_disk_without_reserve(sick: Sick) -> None:
     assert "uploads stop at" in line
     assert "make room" in line
     ran = run("doctor", data_dir=sick.data_dir, env={"STRONGROOM_DISK_RESERVE_BYTES": str(10**17)})
-    assert (ran.returncode, line in ran.stdout) == (1, True)
+    # How much is free may have changed since.
+    assert (ran.returncode, line.partition("are free")[2] in ran.stdout) == (1, True)
 
 
 def test_a_database_that_is_no_database(sick: Sick) -> None:

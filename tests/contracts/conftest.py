@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +25,13 @@ class Place:
     def leftovers(self) -> list[str]:
         """Everything there, also what the store itself does not show."""
         shown = [entry.location for entry in self.store.list()]
-        return shown + (self.server.unfinished_uploads(self.bucket) if self.server else [])
+        unfinished = self.server.unfinished_uploads(self.bucket) if self.server else []
+        for _ in range(100):  # the server may still be calling off what it was told to
+            if not unfinished or self.server is None:
+                break
+            time.sleep(0.1)
+            unfinished = self.server.unfinished_uploads(self.bucket)
+        return shown + unfinished
 
 
 @pytest.fixture(params=["local", "s3"])

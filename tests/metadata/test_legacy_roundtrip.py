@@ -6,7 +6,7 @@ import json
 from datetime import date
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from strongroom.errors import Invalid
@@ -107,6 +107,7 @@ def loaded(said: Any) -> RecordData | None:
 
 @settings(max_examples=count(400, 3_000), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(metadata)
+@example({"imprint": {"publisher": "", "place": "0"}})
 def test_answers_read_back_as_the_same_data(said: dict[str, Any]) -> None:
     data = loaded(said)
     if data is None:
