@@ -237,16 +237,15 @@ class Front:
                 started = True
                 status = message["status"]
                 headers = message.setdefault("headers", [])
+                named = {name.lower() for name, _ in headers}
                 if share is not None:
                     # Bytes and 304 cost next to nothing: they are not counted (design 5b).
                     counted = status != 304 and not _BYTES.match(path)
                     told = (
                         self.limits.count(share) if counted and status != 429 else self.limits.headers(share)
                     )
-                    there = {name.lower() for name, _ in headers}
                     told_now = ((k.lower().encode(), v.encode()) for k, v in told.items())
-                    extra.extend(pair for pair in told_now if pair[0] not in there)
-                named = {name.lower() for name, _ in headers}
+                    extra.extend(pair for pair in told_now if pair[0] not in named)
                 if b"x-content-type-options" not in named:
                     extra.append((b"x-content-type-options", b"nosniff"))
                 if b"cache-control" not in named:

@@ -28,7 +28,7 @@ Every message says what was wrong, where, and what to do.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 
@@ -226,13 +226,3 @@ class Unavailable(StrongroomError):
 
     code = "unavailable"
     default = "A service this server depends on does not answer."
-
-
-@dataclass
-class Warnings:
-    """Collects findings that are no errors: what was accepted but changed, kept aside or dropped."""
-
-    findings: list[Finding] = field(default_factory=list)
-
-    def add(self, field: str, *messages: str) -> None:
-        self.findings.append(Finding.of(field, *messages))

@@ -174,11 +174,6 @@ def _page_url(request: Request, base: str, page: int, paging: Paging) -> str:
     return f"{base}?{urlencode([*params, ('page', page), ('size', paging.size)])}"
 
 
-async def slash(request: Request) -> Response:
-    """`/api/records/` is the search too; Zenodo redirects, and so its clients follow."""
-    return await search(request)
-
-
 async def latest(request: Request) -> Response:
     """GET /api/records/{id}/versions/latest: 301 to the newest version."""
     ctx = context(request)

@@ -6,13 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from strongroom import ids
 from strongroom.access import ANONYMOUS, Actor
 from strongroom.accounts import service as accounts
 from strongroom.context import Context
@@ -175,11 +173,3 @@ def if_match(request: Request) -> int | None:
 def flag(value: str | None) -> bool:
     """A boolean parameter: present and empty counts as true."""
     return value is not None and value.strip().lower() not in ("0", "false", "no", "off")
-
-
-def today_iso() -> str:
-    return ids.today().isoformat()
-
-
-def host_of(url: str) -> str:
-    return urlsplit(url).netloc

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from strongroom import changes
 from strongroom.access import ANONYMOUS, may_read_files
@@ -149,12 +149,3 @@ def _drafts(session: Session, which: Any) -> list[Document]:
 
 def _entries(rows: Sequence[AnyRow]) -> list[FileEntry]:
     return [FileEntry(r.key, r.size, r.md5, r.sha256) for r in rows]
-
-
-def count_waiting(session: Session, applied: int) -> int:
-    """Changes that the index has not applied yet."""
-    return int(
-        session.execute(
-            select(func.count()).select_from(changes.changes).where(changes.changes.c.seq > applied)
-        ).scalar_one()
-    )
