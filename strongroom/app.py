@@ -15,10 +15,9 @@ from typing import Any
 from sqlalchemy.exc import IntegrityError
 from starlette.convertors import PathConvertor, register_url_convertor
 from starlette.datastructures import State
-from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Route, Router
+from starlette.routing import Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from strongroom import __version__, migrations
@@ -30,6 +29,7 @@ from strongroom.errors import Conflict, Incomplete, NotFound, RateLimited, Stron
 from strongroom.http import problems
 from strongroom.http.caching import Cache
 from strongroom.http.limits import Limits
+from strongroom.http.routing import Routes
 from strongroom.jobs import Worker, wake
 from strongroom.records import tasks as tasks  # defines the tasks that the worker runs
 from strongroom.records.search import DatabaseSource
@@ -135,13 +135,7 @@ def create(settings: Settings | None = None) -> ASGIApp:
             ctx.blocks.shutdown(wait=True)
             ctx.db.close()
 
-    by_path: dict[str, dict[str, Callable[..., Any]]] = {}
-    for verb, path, handler in [*API, *web.PAGES]:
-        by_path.setdefault(path, {})[verb] = handler
-    # Routes are tried in order: records first, which most requests are for.
-    hot = sorted(by_path, key=lambda path: not path.startswith(("/api/records", "/records/")))
-    routes = [Route(path, _dispatch(by_path[path]), methods=[*by_path[path]]) for path in hot]
-    return Front(Router(routes=routes, lifespan=lifespan), state, settings)
+    return Front(Routes([*API, *web.PAGES]), Router(lifespan=lifespan), state, settings)
 
 
 def edition(settings: Settings) -> str:
@@ -158,19 +152,6 @@ def edition(settings: Settings) -> str:
 
 def _sleep_on() -> None:
     """No worker in this process: those of others look by themselves once a second."""
-
-
-def _dispatch(handlers: dict[str, Callable[..., Any]]) -> Callable[[Request], Any]:
-    """One route for all verbs of a path, so that a wrong verb is 405 and not 404."""
-    if len(handlers) == 1:
-        return next(iter(handlers.values()))
-
-    async def endpoint(request: Request) -> Response:
-        verb = "GET" if request.method == "HEAD" else request.method
-        response: Response = await handlers[verb](request)
-        return response
-
-    return endpoint
 
 
 _BYTES = re.compile(r"/api/files/[^/]+/.|/(api/)?records?/[^/]+/(files/.|files-archive)")
@@ -203,8 +184,9 @@ PREFLIGHT = {
 class Front:
     """Around all doors: tidies paths, answers preflights, counts requests, turns errors into answers."""
 
-    def __init__(self, router: Router, state: State, settings: Settings) -> None:
-        self.router = router
+    def __init__(self, routes: Routes, lifespan: ASGIApp, state: State, settings: Settings) -> None:
+        self.routes = routes
+        self.lifespan = lifespan
         self.state = state
         self.settings = settings
         self.limits = Limits(settings)
@@ -212,7 +194,7 @@ class Front:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["app"] = self
         if scope["type"] != "http":
-            await self.router(scope, receive, send)
+            await self.lifespan(scope, receive, send)
             return
         path = tidy(scope["path"])
         scope["path"] = path
@@ -258,15 +240,17 @@ class Front:
             if self.limits.enabled and not path.startswith("/static/"):
                 share = self.limits.share(request, path)
                 self.limits.check(share)
-            await self.router(scope, receive, sending)
+            found = self.routes.find(path)
+            if found is None:
+                raise NotFound(NO_ROUTE)
+            handlers, scope["path_params"] = found
+            handler = handlers.get(scope["method"])
+            if handler is None:
+                raise WrongVerb(allowed=sorted(handlers))
+            response = await handler(request)
+            await response(scope, receive, sending)
         except RateLimited as error:
             await self._answer(request, error, is_api)(scope, receive, sending)
-        except HTTPException as error:
-            # Only the router raises these: no such path, or not this verb.
-            found: StrongroomError = NotFound(NO_ROUTE) if error.status_code == 404 else WrongVerb()
-            answer = self._answer(request, found, is_api)
-            answer.headers.update(error.headers or {})
-            await answer(scope, receive, sending)
         except ClientDisconnect:
             log.info("%s %s: the client went away", scope["method"], path)
             if not started:  # it may have stopped to send only
@@ -294,8 +278,12 @@ class Front:
 
     def _answer(self, request: Request, error: StrongroomError, is_api: bool) -> Response:
         if is_api:
-            return problems.json_response(error, self.settings)
-        return web.error_response(request, error, problems.status_of(error, self.settings))
+            answer = problems.json_response(error, self.settings)
+        else:
+            answer = web.error_response(request, error, problems.status_of(error, self.settings))
+        if isinstance(error, WrongVerb):
+            answer.headers["Allow"] = ", ".join(error.allowed)
+        return answer
 
 
 def tidy(path: str) -> str:

@@ -27,7 +27,7 @@ Every message says what was wrong, where, and what to do.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -175,6 +175,10 @@ class WrongVerb(StrongroomError):
 
     code = "method-not-allowed"
     default = "The method is not allowed for the requested URL."
+
+    def __init__(self, message: str | None = None, allowed: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.allowed = allowed
 
 
 class Unsupported(StrongroomError):

@@ -105,7 +105,7 @@ class Settings(BaseSettings):
         "",
         description="Prefix of an internal nginx location over <data_dir>/files; downloads then go by X-Accel-Redirect.",
     )
-    cache_bytes: int = Field(32_000_000, ge=0, description="Memory a process may use for rendered answers.")
+    cache_bytes: int = Field(64_000_000, ge=0, description="Memory a process may use for rendered answers.")
 
     # process
     workers: int = Field(1, ge=1, description="Web processes of `strongroom serve`.")

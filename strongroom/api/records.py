@@ -12,7 +12,7 @@ from strongroom.db import Session
 from strongroom.errors import Forbidden, NotAcceptable
 from strongroom.files import service as files
 from strongroom.http import representations, shapes
-from strongroom.http.caching import VARY, conditional, headers_for
+from strongroom.http.caching import VARY, Ready, conditional, encoded, headers_for
 from strongroom.http.deps import (
     actor_of,
     context,
@@ -42,7 +42,7 @@ def _redirect(request: Request, record_id: int, status: int, tail: str = "") -> 
     )
 
 
-async def read(request: Request) -> Response:
+async def read(request: Request) -> Response | Ready:
     """GET /api/records/{id}: the record in the representation the client accepts; a concept id leads to the latest."""
     ctx = context(request)
     record_id = _id(request)
@@ -54,7 +54,7 @@ async def read(request: Request) -> Response:
     private = has_credentials(request)
     cache = request.app.state.cache
 
-    def work() -> Response:
+    def work() -> Response | Ready:
         actor = who(request)
         found = queries.find(ctx.db, actor, record_id)
         if isinstance(found, int):
@@ -62,12 +62,11 @@ async def read(request: Request) -> Response:
         # Who shows who he is may get more than others: his ETag is his own.
         whose = [f"u{actor.user_id}"] if private else []
         etag = found.stamp.etag(request.app.state.edition, representation.name, *whose)
-        headers = headers_for(etag, private) | {
-            "Link": f'<{ctx.settings.base_url}/api/records/{record_id}> ; rel="linkset" ; '
-            'type="application/linkset+json"'
-        }
+        headers = encoded(headers_for(etag, private))
+        link = f'<{ctx.settings.base_url}/api/records/{record_id}> ; rel="linkset" ; type="application/linkset+json"'
+        headers.append((b"link", link.encode()))
         if conditional(request, etag):
-            return Response(status_code=304, headers=headers)
+            return Ready(304, headers)
         key = ("record", etag)
         body = None if private else cache.get(key)
         if body is None:
@@ -75,7 +74,8 @@ async def read(request: Request) -> Response:
             body = representations.render(representation, view, ctx.settings, today())
             if not private:
                 cache.put(key, body)
-        return Response(body, 200, headers, media_type=representation.media_type)
+        headers.append((b"content-type", representation.content_type))
+        return Ready(200, headers, body)
 
     if request.query_params.get("prettyprint") and representation.name == "json":
 

@@ -23,6 +23,11 @@ class Representation:
     accepts: tuple[str, ...]
 
     @property
+    def content_type(self) -> bytes:
+        charset = "; charset=utf-8" if self.media_type.startswith("text/") else ""
+        return f"{self.media_type}{charset}".encode()
+
+    @property
     def needs_versions(self) -> bool:
         return self.name in ("json-ld", "datacite-json", "linkset")
 

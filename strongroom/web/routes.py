@@ -24,7 +24,7 @@ from strongroom.errors import (
     Unauthenticated,
 )
 from strongroom.http import listing, representations
-from strongroom.http.caching import VARY, conditional, headers_for
+from strongroom.http.caching import VARY, Ready, conditional, encoded, headers_for
 from strongroom.http.deps import (
     actor_of,
     body_stream,
@@ -54,6 +54,8 @@ from strongroom.web.render import (
 )
 
 FORM_MAX = 20_000
+# `headers_for` says Vary.
+_PAGE_HEADERS = encoded({k: v for k, v in PAGE_HEADERS.items() if k != "Vary"})
 
 
 def _lang(request: Request) -> str:
@@ -163,7 +165,7 @@ def _count(request: Request, session: Any) -> int:
     return int(total)
 
 
-async def record(request: Request) -> Response:
+async def record(request: Request) -> Response | Ready:
     """GET /records/{id}: the landing page; a concept's id leads to its latest version."""
     ctx, lang = context(request), _lang(request)
     record_id = number(request.path_params["id"])
@@ -176,7 +178,7 @@ async def record(request: Request) -> Response:
         if wanted is not None:
             return _go(request, f"/records/{record_id}/export/{wanted.name}", 303)
 
-    def work() -> Response:
+    def work() -> Response | Ready:
         actor = who(request)
         try:
             found = queries.find(ctx.db, actor, record_id)
@@ -188,9 +190,9 @@ async def record(request: Request) -> Response:
             return _go(request, f"/records/{found}")
         whose = [f"u{actor.user_id}"] if private else []
         etag = found.stamp.etag(request.app.state.edition, "page", lang, files_page, *whose)
-        headers = {**PAGE_HEADERS, **headers_for(etag, private)}
+        headers = [*_PAGE_HEADERS, *encoded(headers_for(etag, private))]
         if not private and conditional(request, etag):
-            return Response(status_code=304, headers=headers)
+            return Ready(304, headers)
         key = ("page", etag)
         kept = None if private else cache.get(key)
         if kept is None:
@@ -208,8 +210,8 @@ async def record(request: Request) -> Response:
             if not private:
                 cache.put(key, kept)
         links, _, body = kept.partition(b"\n")
-        headers["Link"] = links.decode("latin-1", "replace")
-        return Response(body, 200, headers)
+        headers.append((b"link", links))
+        return Ready(200, headers, body)
 
     return await in_loop_or_thread(request, work)
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event
 
 from strongroom import jobs
 from strongroom.db import Database
@@ -129,13 +128,15 @@ def test_who_says_when_to_come_back_is_heard(database: Database) -> None:
     assert due - now() > timedelta(seconds=400)
 
 
-def test_a_batch_ends_in_the_transaction_that_takes_the_next(database: Database) -> None:
+def test_a_batch_ends_in_the_transaction_that_takes_the_next(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Overhead: however many jobs wait, two writing transactions for a batch and none a job."""
     jobs.task("work")(lambda ctx, args: None)
     enqueue(database, "work", *map(str, range(20)))
     begun = []
-    for engine in database.writers:
-        event.listen(engine, "begin", lambda connection: begun.append(1))
+    begin = database.begin
+    monkeypatch.setattr(database, "begin", lambda **how: begun.append(1) or begin(**how))
     assert Lane(database, None, ("work",)).drain() == 20
     assert len(begun) == 2
 
@@ -301,18 +302,22 @@ def test_stopping_is_never_overheard(database: Database, monkeypatch: pytest.Mon
         assert worker.stop(timeout=10)
 
 
-def test_a_worker_outlives_trouble_with_the_database(database: Database, workers: Any) -> None:
+def test_a_worker_outlives_trouble_with_the_database(
+    database: Database, workers: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     done = []
     jobs.task("work")(lambda ctx, args: done.append(args["key"]))
     worker = workers()
     broken = iter(range(3))
 
-    def trouble(connection: Any) -> None:
-        if next(broken, None) is not None:
-            raise OSError("the database is away")
+    begin = worker.db.begin
 
-    for engine in worker.db.writers:
-        event.listen(engine, "begin", trouble)
+    def trouble(**how: Any) -> Any:
+        if threading.current_thread() is not threading.main_thread() and next(broken, None) is not None:
+            raise OSError("the database is away")
+        return begin(**how)
+
+    monkeypatch.setattr(worker.db, "begin", trouble)
     enqueue(database, "work", "a")
     until(lambda: done == ["a"])
     assert next(broken, None) is None
