@@ -185,7 +185,8 @@ POST /logout
 GET /me/uploads
   -                                                         401  200  200  200  200  200  200
 GET /uploads/{id}
-  open embargoed restricted private withdrawn               401  404  404  404  404  404  404
+  open embargoed restricted private                         401  404  302  302  302  302  302
+  withdrawn                                                 401  404  404  404  404  404  404
   edit draft                                                401  403  200  200  200  200  200
 GET /deposit
   -                                                         301  301  301  301  301  301  301

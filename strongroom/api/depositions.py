@@ -16,7 +16,6 @@ from strongroom.db import Session
 from strongroom.errors import Finding, Invalid, NotFound
 from strongroom.files import service as files
 from strongroom.files.keys import safe_form_name
-from strongroom.files.views import FileView
 from strongroom.http import shapes
 from strongroom.http.deps import (
     actor_of,
@@ -297,34 +296,30 @@ def _search(
 
 async def list_files(request: Request) -> Response:
     """GET …/files: all files."""
-    return await _files(request, lambda view: view.files or [])
+    ctx = context(request)
+
+    def work() -> list[shapes.JSON]:
+        with ctx.db.read() as session:
+            view = _see(session, actor_of(session, request), _id(request))
+        return shapes.deposition_files(view, ctx.settings)
+
+    return json_answer(request, await in_thread(request, work))
 
 
 async def read_file(request: Request) -> Response:
     """GET …/files/{file_id}: one file."""
-
-    def pick(view: DraftView | RecordView) -> FileView:
-        for f in view.files or []:
-            if f.id == request.path_params["file_id"]:
-                return f
-        raise NotFound("File does not exist.")
-
-    return await _files(request, pick)
-
-
-async def _files(
-    request: Request, pick: Callable[[DraftView | RecordView], FileView | list[FileView]]
-) -> Response:
     ctx = context(request)
 
-    def work() -> shapes.JSON | list[shapes.JSON]:
+    def work() -> shapes.JSON:
         with ctx.db.read() as session:
-            view = _see(session, actor_of(session, request), _id(request))
-            found = pick(view)
-            if isinstance(found, list):
-                return shapes.deposition_files(view, ctx.settings)
-            published = isinstance(view, RecordView) or view.published
-            return shapes.deposition_file(found, view.id, view.bucket, published, ctx.settings)
+            actor = actor_of(session, request)
+            require_user(actor)
+            # An edit has the bucket of its record.
+            draft = drafts.view_bucket(session, actor, _id(request))
+            bucket = draft or queries.bucket(session, actor, _id(request))
+            require_owner(actor, bucket.owner_id)
+            found = files.find_by_id(session, bucket, request.path_params["file_id"])
+        return shapes.deposition_file(found, bucket.record_id, bucket.id, draft is None, ctx.settings)
 
     return json_answer(request, await in_thread(request, work))
 

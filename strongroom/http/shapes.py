@@ -57,6 +57,8 @@ def deposition(view: DraftView | RecordView, settings: Settings, today: date) ->
         body["record_url"] = f"{base}/records/{view.id}"
     body["owner"] = view.owner_id
     body["files"] = deposition_files(view, settings)
+    if isinstance(view, RecordView) and view.files is not None and len(view.files) < view.file_count:
+        body["files_truncated"] = True  # only in lists; links.files has them all
     body["state"] = state
     body["submitted"] = submitted
     if isinstance(view, DraftView) and view.warnings:

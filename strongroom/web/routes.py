@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qs, quote
 
 import orjson
@@ -52,6 +52,8 @@ from strongroom.web.render import (
     choose_language,
     static_file,
 )
+
+T = TypeVar("T")
 
 FORM_MAX = 20_000
 # `headers_for` says Vary.
@@ -498,10 +500,10 @@ def _safe_next(url: str | None) -> str:
     return url
 
 
-def _reader(request: Request, work: Callable[[Any, Actor], bytes]) -> Callable[[], bytes]:
+def _reader(request: Request, work: Callable[[Any, Actor], T]) -> Callable[[], T]:
     ctx = context(request)
 
-    def inner() -> bytes:
+    def inner() -> T:
         with ctx.db.read() as session:
             actor = actor_of(session, request)
             if not actor.is_user:
@@ -535,14 +537,20 @@ async def uploads(request: Request) -> Response:
 
 
 async def draft(request: Request) -> Response:
-    """GET /uploads/{id}: what a draft holds and how to go on."""
+    """GET /uploads/{id}: what a draft holds and how to go on; where nothing is open, one's record."""
     ctx, lang = context(request), _lang(request)
     draft_id = number(request.path_params["id"])
 
-    def work(session: Any, actor: Actor) -> bytes:
+    def work(session: Any, actor: Actor) -> bytes | int:
         view = drafts.view(session, actor, draft_id)
         if view is None:
-            raise NotFound()
+            try:
+                mine = queries.by_id(session, actor, draft_id).may_edit
+            except StrongroomError:
+                mine = False
+            if not mine:
+                raise NotFound()
+            return draft_id
         return pages.draft_page(
             view,
             settings=ctx.settings,
@@ -550,7 +558,8 @@ async def draft(request: Request) -> Response:
             lang=lang,
         )
 
-    return _page(await in_thread(request, _reader(request, work)))
+    done = await in_thread(request, _reader(request, work))
+    return _go(request, f"/records/{done}") if isinstance(done, int) else _page(done)
 
 
 async def deposit(request: Request) -> Response:
