@@ -72,7 +72,7 @@ async def get(request: Request) -> Response:
     def find() -> tuple[FileView, bool]:
         with ctx.db.read() as session:
             bucket, _ = readable(session, request, record_id)
-            public = not has_credentials(request) and queries.files_are_public(session, record_id)
+            public = not has_credentials(request) and queries.files_open_to_all(session, record_id)
             return files.find(session, bucket, request.path_params["key"]), public
 
     found, public = await in_thread(request, find)

@@ -9,7 +9,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from strongroom.access import ACTIONS, WRITE, Actor, require_owner, require_scope, require_user
+from strongroom.access import ACTIONS, WRITE, Actor, require_edit, require_scope, require_user
 from strongroom.api import upload
 from strongroom.context import Context
 from strongroom.db import Session
@@ -90,7 +90,7 @@ def _see(session: Session, actor: Actor, deposition_id: int) -> DraftView | Reco
         record = queries.by_id(session, actor, deposition_id)
     except NotFound:
         raise NotFound("The persistent identifier does not exist.") from None
-    require_owner(actor, record.owner_id)
+    require_edit(actor, record)
     return record
 
 
@@ -317,7 +317,7 @@ async def read_file(request: Request) -> Response:
             # An edit has the bucket of its record.
             draft = drafts.view_bucket(session, actor, _id(request))
             bucket = draft or queries.bucket(session, actor, _id(request))
-            require_owner(actor, bucket.owner_id)
+            require_edit(actor, bucket)
             found = files.find_by_id(session, bucket, request.path_params["file_id"])
         return shapes.deposition_file(found, bucket.record_id, bucket.id, draft is None, ctx.settings)
 

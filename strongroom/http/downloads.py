@@ -24,7 +24,7 @@ async def content_of(request: Request, record_id: int, key: str, *, attachment: 
             actor = actor_of(session, request)
             bucket = queries.bucket(session, actor, record_id)
             found = files.find(session, bucket, key)
-            return found, not has_credentials(request) and queries.files_are_public(session, record_id)
+            return found, not has_credentials(request) and queries.files_open_to_all(session, record_id)
 
     found, public = await in_loop_or_thread(request, work)
     return file_response(
@@ -45,7 +45,7 @@ async def archive_of(request: Request, record_id: int) -> Response:
     def work() -> tuple[RecordView, bool]:
         with ctx.db.read() as session:
             view = queries.by_id(session, actor_of(session, request), record_id)
-            return view, not has_credentials(request) and queries.files_are_public(session, view.id)
+            return view, not has_credentials(request) and queries.files_open_to_all(session, view.id)
 
     view, public = await in_thread(request, work)
     if view.files is None:

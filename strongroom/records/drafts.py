@@ -14,7 +14,7 @@ from sqlalchemy import bindparam, delete, exists, select, true, union_all, updat
 from sqlalchemy import literal as sql_literal
 
 from strongroom import changes
-from strongroom.access import Actor, require_owner, require_user
+from strongroom.access import Actor, require_edit, require_preview, require_user
 from strongroom.db import AnyRow, Database, Moment, Prepared, Session, insert_row
 from strongroom.errors import Conflict, Forbidden, Invalid, Locked, NotFound, Stale
 from strongroom.files import service as files
@@ -27,6 +27,7 @@ from strongroom.records.views import DraftView, FileView
 
 # Statements of the deposit path are made once: making one costs more than running it (decision 0007).
 _THIS = drafts.c.id == bindparam("draft_id")
+_WHOSE = select(records.c.owner_id, records.c.concept_id)
 _READ = Prepared(select(drafts).where(_THIS))
 _LOCK = Prepared(select(drafts).where(_THIS).with_for_update())
 _LOCK_OPEN = Prepared(select(drafts).where(_THIS, drafts.c.published.is_(False)).with_for_update())
@@ -112,12 +113,12 @@ def lock(session: Session, actor: Actor, draft_id: int) -> AnyRow:
     row = _LOCK.on(session, {"draft_id": draft_id}).first()
     if row is None:
         # Others' records are Forbidden, not "not in edit": who may not write learns nothing of the state.
-        owner = session.execute(select(records.c.owner_id).where(records.c.id == draft_id)).scalar()
-        if owner is not None:
-            require_owner(actor, owner)
+        record = session.execute(_WHOSE.where(records.c.id == draft_id)).first()
+        if record is not None:
+            require_edit(actor, record)
             raise NotFound()
         raise NotFound("The persistent identifier does not exist.")
-    require_owner(actor, row.owner_id)
+    require_edit(actor, row)
     return row
 
 
@@ -164,13 +165,15 @@ def edit(session: Session, actor: Actor, record_id: int) -> int:
     """Open a published record's metadata for correction; an open edit is simply given back."""
     # The record first: who opens the same edit at once waits here, and then finds it open.
     record = session.execute(select(records).where(records.c.id == record_id).with_for_update()).first()
-    open_draft = session.execute(select(drafts.c.owner_id).where(drafts.c.id == record_id)).first()
+    open_draft = session.execute(
+        select(drafts.c.owner_id, drafts.c.concept_id).where(drafts.c.id == record_id)
+    ).first()
     if open_draft is not None:
-        require_owner(actor, open_draft.owner_id)
+        require_edit(actor, open_draft)
         return record_id
     if record is None:
         raise NotFound()
-    require_owner(actor, record.owner_id)
+    require_edit(actor, record)
     if record.withdrawn is not None:
         raise Forbidden("This record was withdrawn: it can't be edited.")
     _insert(
@@ -196,12 +199,14 @@ def new_version(session: Session, db: Database, actor: Actor, record_id: int) ->
     """
     record = session.execute(select(records).where(records.c.id == record_id)).first()
     if record is None:
-        owner = session.execute(select(drafts.c.owner_id).where(drafts.c.id == record_id)).scalar()
-        if owner is not None:
-            require_owner(actor, owner)
+        draft = session.execute(
+            select(drafts.c.owner_id, drafts.c.concept_id).where(drafts.c.id == record_id)
+        ).first()
+        if draft is not None:
+            require_edit(actor, draft)
             raise NotFound("The persistent identifier is not registered. Publish this draft first.")
         raise NotFound("The persistent identifier does not exist.")
-    require_owner(actor, record.owner_id)
+    require_edit(actor, record)
     concept = session.execute(
         select(concepts).where(concepts.c.id == record.concept_id).with_for_update()
     ).one()
@@ -241,7 +246,7 @@ def view(session: Session, actor: Actor, draft_id: int) -> DraftView | None:
     row = _VIEW.on(session, {"draft_id": draft_id}).first()
     if row is None:
         return None
-    require_owner(actor, row.owner_id)
+    require_preview(actor, row)
     return _view(session, row)
 
 
@@ -262,7 +267,7 @@ def views(session: Session, actor: Actor, ids: Sequence[int]) -> dict[int, Draft
         .where(drafts.c.id.in_(ids))
     ).all()
     for row in rows:
-        require_owner(actor, row.owner_id)
+        require_preview(actor, row)
     listed = files.list_files_of(session, [bucket_of(row) for row in rows])
     return {row.id: _build(row, listed[row.id], row.record_doi) for row in rows}
 
@@ -308,15 +313,15 @@ def open_bucket(session: Session, actor: Actor, draft_id: int) -> Bucket:
     """
     row = _LOCK.on(session, {"draft_id": draft_id}).first()
     if row is None:
-        owner = session.execute(select(records.c.owner_id).where(records.c.id == draft_id)).scalar()
-        if owner is None:
+        record = session.execute(_WHOSE.where(records.c.id == draft_id)).first()
+        if record is None:
             raise NotFound()
-        require_owner(actor, owner)
+        require_edit(actor, record)
         raise Locked(
             "Bucket is locked for modifications. Files of a published version never change: "
             "make a new version."
         )
-    require_owner(actor, row.owner_id)
+    require_edit(actor, row)
     if row.published:
         raise Locked()
     return bucket_of(row)
@@ -425,7 +430,7 @@ def view_bucket(session: Session, actor: Actor, draft_id: int) -> Bucket | None:
     row = session.execute(select(drafts).where(drafts.c.id == draft_id)).first()
     if row is None or row.published:
         return None
-    require_owner(actor, row.owner_id)
+    require_preview(actor, row)
     return bucket_of(row)
 
 

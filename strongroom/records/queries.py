@@ -11,7 +11,17 @@ import orjson
 from sqlalchemy import Select, and_, bindparam, func, select
 
 from strongroom import pids
-from strongroom.access import Actor, may_edit, may_read_files, may_read_record, require_user, visible
+from strongroom.access import (
+    Actor,
+    Level,
+    files_are_public,
+    level,
+    may_edit,
+    may_read_files,
+    may_read_record,
+    require_user,
+    visible,
+)
 from strongroom.db import AnyRow, Database, Prepared, Session, moment
 from strongroom.errors import Forbidden, Gone, NotFound
 from strongroom.files import service as files
@@ -57,7 +67,7 @@ class Stamp:
 def _status(row: AnyRow, day: date) -> AccessStatus:
     if row.embargo_until and day.isoformat() < row.embargo_until:
         return "embargoed"
-    if not may_read_files(_NOBODY, -1, row.record_access, row.files_access, row.embargo_until, day):
+    if not files_are_public(row, day):
         return "restricted"
     return "open" if row.file_count else "metadata-only"
 
@@ -80,7 +90,7 @@ def _row(session: Session, actor: Actor, record_id: int) -> AnyRow:
         raise NotFound(UNKNOWN if draft is None and concept is None else UNREGISTERED)
     if row.withdrawn is not None:
         raise Gone(tombstone=_tombstone(row))
-    if not may_read_record(actor, row.owner_id, row.record_access):
+    if not may_read_record(actor, row):
         raise Forbidden()
     return row
 
@@ -123,7 +133,7 @@ _HOT = f"""SELECT {", ".join(f"r.{name}" for name in _Hot._fields[:18])},
     FROM records r JOIN concepts c ON c.id = r.concept_id WHERE r.id = ?"""
 
 
-_VERSIONS = """SELECT id, version, data, doi, created, owner_id, record_access FROM records
+_VERSIONS = """SELECT id, version, data, doi, created, record_access FROM records
     WHERE concept_id = ? AND withdrawn IS NULL ORDER BY version DESC"""
 
 
@@ -160,10 +170,11 @@ class Found:
             listed = files.list_files_hot(self._db, _bucket(row))
         known: list[VersionView] = []
         if with_versions:
+            may_all = level(self._actor, row) >= Level.VIEW  # grants are to the concept
             known = [
                 _version(v[:5], row.latest_id)
                 for v in self._db.hot(_VERSIONS, row.concept_id)
-                if may_read_record(self._actor, v[5], v[6])
+                if may_all or v[5] == "public"
             ]
         return _build(self._actor, row, listed, known)
 
@@ -178,7 +189,7 @@ def find(db: Database, actor: Actor, record_id: int) -> Found | int:
         row = _Hot(*rows[0])
         if row.withdrawn is not None:
             raise Gone(tombstone=_tombstone(row))
-        if not may_read_record(actor, row.owner_id, row.record_access):
+        if not may_read_record(actor, row):
             raise Forbidden()
         return Found(db, actor, row)
     with db.read() as session:
@@ -308,10 +319,10 @@ def bucket(session: Session, actor: Actor, record_id: int) -> Bucket:
     return _bucket(row)
 
 
-def files_are_public(session: Session, record_id: int) -> bool:
+def files_open_to_all(session: Session, record_id: int) -> bool:
     """Whether anybody may read the files today: only then may caches on the way keep them."""
     row = session.execute(_RECORD.where(records.c.id == record_id)).first()
-    return row is not None and row.withdrawn is None and _files_readable(_NOBODY, row, today())
+    return row is not None and row.withdrawn is None and files_are_public(row, today())
 
 
 def target_of_doi(session: Session, doi: str) -> int | None:
@@ -331,7 +342,7 @@ def _bucket(row: AnyRow) -> Bucket:
 
 
 def _files_readable(actor: Actor, row: AnyRow, day: date) -> bool:
-    return may_read_files(actor, row.owner_id, row.record_access, row.files_access, row.embargo_until, day)
+    return may_read_files(actor, row, day)
 
 
 def _view(session: Session, actor: Actor, row: AnyRow, with_files: bool, with_versions: bool) -> RecordView:
@@ -363,8 +374,8 @@ def _build(actor: Actor, row: AnyRow, listed: list[FileView] | None, known: list
         file_count=row.file_count,
         total_bytes=row.total_bytes,
         versions=known,
-        may_edit=may_edit(actor, row.owner_id),
+        may_edit=may_edit(actor, row),
         today=day,
-        next_draft_id=row.next_draft_id if may_edit(actor, row.owner_id) else None,
+        next_draft_id=row.next_draft_id if may_edit(actor, row) else None,
         sorted_files=row.file_order is not None,
     )

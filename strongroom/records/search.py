@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import select
 
 from strongroom import changes
-from strongroom.access import ANONYMOUS, may_read_files
+from strongroom.access import files_are_public
 from strongroom.db import AnyRow, Database, Session
 from strongroom.files import service as files
 from strongroom.files.service import Bucket
@@ -80,7 +80,7 @@ def _records(session: Session, which: Any) -> list[Document]:
             Bucket(r.id, r.concept_id, r.version, r.owner_id, False)
             for r in rows
             # What nobody may list can't be found by name either.
-            if may_read_files(ANONYMOUS, r.owner_id, r.record_access, r.files_access, r.embargo_until, day)
+            if files_are_public(r, day)
         ],
         FILES_INDEXED,
     )

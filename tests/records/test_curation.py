@@ -184,9 +184,9 @@ def test_an_embargo_ends_by_the_date_alone(
             try:
                 queries.bucket(session, john, record_id)
             except Forbidden:
-                assert not queries.files_are_public(session, record_id)
+                assert not queries.files_open_to_all(session, record_id)
                 return False
-            assert queries.files_are_public(session, record_id)
+            assert queries.files_open_to_all(session, record_id)
             return True
 
     source = DatabaseSource(desk.db, desk.settings)
