@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 from urllib.parse import urlencode
 
+import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from strongroom.accounts import service as accounts
 from strongroom.db import Session
-from strongroom.errors import Forbidden, NotAcceptable
+from strongroom.errors import Finding, Forbidden, Invalid, NotAcceptable
 from strongroom.files import service as files
-from strongroom.http import representations, shapes
+from strongroom.http import rdm, representations, shapes
 from strongroom.http.caching import VARY, Ready, conditional, encoded, headers_for
 from strongroom.http.deps import (
     actor_of,
@@ -28,7 +31,7 @@ from strongroom.http.downloads import archive_of, content_of
 from strongroom.http.listing import Paging, search_request
 from strongroom.ids import today
 from strongroom.records import queries
-from strongroom.records.views import RecordView
+from strongroom.records.views import DraftView, RecordView
 
 
 def _id(request: Request) -> int:
@@ -40,6 +43,56 @@ def _redirect(request: Request, record_id: int, status: int, tail: str = "") -> 
     return json_answer(
         request, {"status": status, "message": "Redirecting...", "location": url}, status, {"Location": url}
     )
+
+
+def wants_rdm(request: Request) -> bool:
+    """Whether the vendor type is asked for. Raises NotAcceptable for what drafts have no representation in."""
+    chosen = representations.negotiate(request.headers.get("accept"))
+    if chosen is None or chosen.name not in ("json", "rdm"):
+        raise NotAcceptable(
+            f"Invalid 'Accept' header. Expected one of: {', '.join(representations.MEDIA_TYPES)}"
+        )
+    return chosen.name == "rdm"
+
+
+def rdm_answer(
+    request: Request,
+    view: DraftView | RecordView,
+    status: int,
+    errors: list[Finding] | None = None,
+    expanded: shapes.JSON | None = None,
+) -> Response:
+    """A draft or record in the JSON that the client wants."""
+    settings = context(request).settings
+    if wants_rdm(request):
+        body = rdm.record(
+            view, settings, today(), errors=errors, entries=not without_files(request), expanded=expanded
+        )
+        media = rdm.MEDIA_TYPE
+    else:
+        body = (
+            rdm.draft_in_legacy_shape(view, settings, today())
+            if isinstance(view, DraftView)
+            else shapes.record(view, settings, today())
+        )
+        if errors:
+            body["errors"] = [f.as_json() for f in errors]
+        media = "application/json"
+    headers = {"ETag": f'"{view.revision}"', "Cache-Control": "private, no-store"}
+    return Response(orjson.dumps(body), status, headers, media_type=media)
+
+
+def without_files(request: Request) -> bool:
+    """`?files=0`: the answer without the list of files, for records that have very many."""
+    return request.query_params.get("files", "").lower() in ("0", "false", "no")
+
+
+def expansion(request: Request, session: Session, view: DraftView | RecordView) -> shapes.JSON | None:
+    """`?expand=true`: the owner in the place of his number."""
+    if not flag(request.query_params.get("expand")):
+        return None
+    owner = accounts.by_id(session, view.owner_id)
+    return {"parent": {"access": {"owned_by": rdm.user(owner, context(request).settings)}}}
 
 
 async def read(request: Request) -> Response | Ready:
@@ -77,6 +130,19 @@ async def read(request: Request) -> Response | Ready:
         headers.append((b"content-type", representation.content_type))
         return Ready(200, headers, body)
 
+    if representation.name == "rdm" and (flag(request.query_params.get("expand")) or without_files(request)):
+
+        def special() -> Response:
+            actor = who(request)
+            found = queries.find(ctx.db, actor, record_id)
+            if isinstance(found, int):
+                return _redirect(request, found, 302)
+            view = found.view(with_files=not without_files(request))
+            with ctx.db.read() as session:
+                expanded = expansion(request, session, view)
+            return rdm_answer(request, view, 200, expanded=expanded)
+
+        return await in_thread(request, special)
     if request.query_params.get("prettyprint") and representation.name == "json":
 
         def pretty() -> Response:
@@ -94,9 +160,13 @@ async def search(request: Request) -> Response:
     """GET /api/records: search; hits are shown as each reader may see them."""
     ctx = context(request)
 
+    vendor = wants_rdm(request)
+
     def work() -> shapes.JSON:
         with ctx.db.read() as session:
             actor = actor_of(session, request)
+        if "q" in request.query_params and "suggest" in request.query_params:
+            raise Invalid(message="Invalid querystring parameters.")
         paging = Paging.of(request, limit=100 if actor.is_user else 25, guest=not actor.is_user)
         hits = ctx.search.search(
             "records",
@@ -112,20 +182,7 @@ async def search(request: Request) -> Response:
         request.state.behind = hits.behind
         with ctx.db.read() as session:
             found = queries.by_ids(session, actor, hits.ids, with_files=True)
-        base = f"{ctx.settings.base_url}/api/records"
-        links = {"self": _page_url(request, base, paging.page, paging)}
-        if paging.page > 1:
-            links["prev"] = _page_url(request, base, paging.page - 1, paging)
-        if paging.page * paging.size < min(hits.total, 10_000):
-            links["next"] = _page_url(request, base, paging.page + 1, paging)
-        return {
-            "hits": {
-                "hits": [shapes.record(v, ctx.settings, today()) for v in found],
-                "total": hits.total,
-            },
-            "aggregations": aggregations(hits.facets),
-            "links": links,
-        }
+        return hits_envelope(request, "records", paging, found, hits, vendor)
 
     body = await in_thread(request, work)
     headers = {
@@ -134,7 +191,48 @@ async def search(request: Request) -> Response:
     }
     if getattr(request.state, "behind", False):
         headers["X-Search-Behind"] = "1"  # the index did not catch up within a second
-    return json_answer(request, body, 200, headers)
+    answer = json_answer(request, body, 200, headers)
+    if vendor:
+        answer.headers["Content-Type"] = rdm.MEDIA_TYPE
+    return answer
+
+
+def hits_envelope(
+    request: Request,
+    path: str,
+    paging: Paging,
+    views: Sequence[DraftView | RecordView],
+    hits: Any,
+    vendor: bool,
+) -> shapes.JSON:
+    """A page of hits in InvenioRDM's envelope (section 0.2)."""
+    settings = context(request).settings
+    base = f"{settings.base_url}/api/{path}"
+    links = {"self": page_url(request, base, paging.page, paging)}
+    if paging.page > 1:
+        links["prev"] = page_url(request, base, paging.page - 1, paging)
+    if paging.page * paging.size < min(hits.total, 10_000):
+        links["next"] = page_url(request, base, paging.page + 1, paging)
+    shown = [
+        rdm.record(v, settings, today())
+        if vendor
+        else rdm.draft_in_legacy_shape(v, settings, today())
+        if isinstance(v, DraftView)
+        else shapes.record(v, settings, today())
+        for v in views
+    ]
+    body: shapes.JSON = {
+        "hits": {"hits": shown, "total": hits.total},
+        "aggregations": aggregations(hits.facets),
+        "links": links,
+    }
+    body["sortBy"] = paging.sort or ("bestmatch" if request.query_params.get("q") else "newest")
+    return body
+
+
+def hits_answer(body: shapes.JSON, vendor: bool) -> Response:
+    media = rdm.MEDIA_TYPE if vendor else "application/json"
+    return Response(orjson.dumps(body), 200, {"Cache-Control": "private, no-store"}, media_type=media)
 
 
 def aggregations(facets: Mapping[str, Sequence[object]]) -> shapes.JSON:
@@ -167,7 +265,7 @@ def _bucket(b: object) -> shapes.JSON:
     return body
 
 
-def _page_url(request: Request, base: str, page: int, paging: Paging) -> str:
+def page_url(request: Request, base: str, page: int, paging: Paging) -> str:
     params = [
         (k, v) for k, v in request.query_params.multi_items() if k not in ("page", "size", "access_token")
     ]
@@ -188,6 +286,7 @@ async def latest(request: Request) -> Response:
 async def versions(request: Request) -> Response:
     """GET /api/records/{id}/versions: all versions, newest first, as a page of hits."""
     ctx = context(request)
+    vendor = wants_rdm(request)
 
     def work() -> shapes.JSON:
         with ctx.db.read() as session:
@@ -202,13 +301,19 @@ async def versions(request: Request) -> Response:
             url = f"{ctx.settings.base_url}/api/records/{_id(request)}/versions"
             return {
                 "hits": {
-                    "hits": [shapes.record(v, ctx.settings, today()) for v in found],
+                    "hits": [
+                        rdm.record(v, ctx.settings, today())
+                        if vendor
+                        else shapes.record(v, ctx.settings, today())
+                        for v in found
+                    ],
                     "total": len(ids),
                 },
-                "links": {"self": _page_url(request, url, paging.page, paging)},
+                "links": {"self": page_url(request, url, paging.page, paging)},
+                "sortBy": "version",
             }
 
-    return json_answer(request, await in_thread(request, work))
+    return hits_answer(await in_thread(request, work), vendor)
 
 
 def _readable(session: Session, request: Request) -> RecordView:
@@ -259,15 +364,3 @@ async def file_content(request: Request) -> Response:
 async def archive(request: Request) -> Response:
     """GET or HEAD /api/records/{id}/files-archive: all files as one zip."""
     return await archive_of(request, _id(request))
-
-
-async def rejected(request: Request) -> Response:
-    """PUT and DELETE on a published record: not this way."""
-    ctx = context(request)
-
-    def work() -> None:
-        with ctx.db.read() as session:
-            queries.by_id(session, actor_of(session, request), _id(request), with_files=False)
-
-    await in_thread(request, work)
-    raise Forbidden("Permission denied. Edit a record through its draft; only a moderator can withdraw one.")

@@ -7,7 +7,8 @@ from datetime import date
 
 import orjson
 
-from strongroom.http import shapes
+from strongroom.http import rdm, shapes
+from strongroom.http.rdm import MEDIA_TYPE
 from strongroom.metadata.exports import FORMATS, ExportRecord
 from strongroom.records.views import RecordView
 from strongroom.settings import Settings
@@ -38,6 +39,9 @@ REPRESENTATIONS = {
     f.name: Representation(f.name, f.media_type, f.extension, (f.media_type, *_EXTRA.get(f.name, ())))
     for f in FORMATS.values()
 }
+# InvenioRDM's JSON with the block for pages (api-rdm.md 0.1), and without it as the export `json`.
+RDM = Representation("rdm", MEDIA_TYPE, "json", (MEDIA_TYPE,))
+REPRESENTATIONS[RDM.name] = RDM
 MEDIA_TYPES = [t for r in REPRESENTATIONS.values() for t in r.accepts]
 _BY_TYPE = {t: r for r in REPRESENTATIONS.values() for t in r.accepts}
 _DEFAULT = REPRESENTATIONS["json"]
@@ -75,6 +79,8 @@ def render(representation: Representation, view: RecordView, settings: Settings,
     """The bytes of one record in one representation."""
     if representation.name == "json":
         return orjson.dumps(shapes.record(view, settings, today))
+    if representation.name == "rdm":
+        return orjson.dumps(rdm.record(view, settings, today))
     function = FORMATS[representation.name].function
     assert function is not None
     return function(ExportRecord.of(view, settings))

@@ -24,13 +24,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date
 from difflib import get_close_matches
 from typing import Any
 
-from strongroom.errors import Finding, Invalid
-from strongroom.metadata import checks, grants, html, identifiers, vocabularies
+from strongroom.errors import Invalid
+from strongroom.metadata import checks, grants, identifiers, vocabularies
 from strongroom.metadata.model import (
     Access,
     Affiliation,
@@ -48,6 +47,7 @@ from strongroom.metadata.model import (
     Subject,
     TypedText,
 )
+from strongroom.metadata.reading import UNPRINTABLE, Loaded, Reader, some_of
 
 DEFAULT_LICENCE = "cc-by-4.0"
 DEFAULT_LICENCE_OF_DATA = "cc0-1.0"
@@ -102,18 +102,6 @@ _FILLED_IN = _READ_ONLY | {"access_right", "publication_date", "imprint_publishe
 _PERSON_SCHEMES = ("orcid", "gnd", "isni", "ror")
 _UPLOAD_TYPES = "publication, poster, presentation, dataset, image, video, software, lesson, physicalobject, workflow, other"
 
-_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
-_MAX_DEPTH = 32
-_MAX_INTEGER = 2**63
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """What a client said, and what of it was changed, ignored or is wrong."""
-
-    data: RecordData
-    warnings: list[Finding]
-
 
 def load(metadata: object, *, today: date, site: str) -> Loaded:
     """The data that this `metadata` says; `site` is the default publisher, `today` the default publication date.
@@ -134,95 +122,25 @@ def load(metadata: object, *, today: date, site: str) -> Loaded:
     return Loaded(data, reader.warnings)
 
 
-class _Reader:
+class _Reader(Reader):
     """One reading of one `metadata`: takes the fields one by one, notes what is wrong with them."""
 
     def __init__(self, source: Mapping[Any, Any]) -> None:
-        self.errors: list[Finding] = []
-        self.warnings: list[Finding] = []
-        self.outside: list[str] = []  # ids that their vocabularies do not have
+        super().__init__()
         self.left: dict[str, Any] = {}
         for key, value in source.items():
-            name = _UNPRINTABLE.sub("", str(key))
+            name = UNPRINTABLE.sub("", str(key))
             if value is not None:
-                self.left[name] = self._printable(value, f"metadata.{name}", 0)
-
-    # -- notes
-
-    def refuse(self, path: str, *messages: str, also: str | None = None) -> None:
-        self.errors.append(Finding.of(path, *messages, also=also))
-
-    def warn(self, path: str, *messages: str) -> None:
-        self.warnings.append(Finding.of(path, *messages))
-
-    def not_in(self, vocabulary: Mapping[str, str], path: str, value: str, also: str | None = None) -> None:
-        """Refuses an id; `vocabulary` maps ids to the spelling that clients use."""
-        value = value.lower()  # as Zenodo answers it
-        self.outside.append(value)
-        close = get_close_matches(value, vocabulary, n=1)
-        hint = f"Did you mean '{vocabulary[close[0]]}'?" if close else _some_of(vocabulary)
-        self.refuse(path, f"Invalid value {value}.", hint, also=also)
-
-    # -- plain values
-
-    def _printable(self, value: Any, path: str, depth: int) -> Any:
-        """The value without what JSON allows and databases or XML do not; noted where it matters."""
-        if isinstance(value, str):
-            if not _UNPRINTABLE.search(value):
-                return value
-            self.warn(path, "Control characters were removed.")
-            return _UNPRINTABLE.sub("", value)
-        if value is None or isinstance(value, bool):
-            return value
-        if isinstance(value, int):
-            if not -_MAX_INTEGER <= value < _MAX_INTEGER:
-                self.refuse(path, "Not a valid number.", "It has more than 64 bits: send it as a string.")
-                return 0
-            return value
-        if isinstance(value, float):
-            if not math.isfinite(value):
-                self.refuse(path, "Not a valid number.", "Infinity and NaN are no JSON.")
-                return 0.0
-            return value
-        if depth == _MAX_DEPTH:
-            self.refuse(path, "Invalid input type.", f"Nested deeper than {_MAX_DEPTH} levels.")
-            return None
-        if isinstance(value, Mapping):
-            return {
-                self._printable(str(k), path, depth): self._printable(v, path, depth + 1)
-                for k, v in value.items()
-            }
-        if isinstance(value, list):
-            return [self._printable(item, path, depth + 1) for item in value]
-        self.refuse(path, "Invalid input type.")
-        return None
+                self.left[name] = self.printable(value, f"metadata.{name}", 0)
 
     def take(self, key: str) -> Any:
         return self.left.pop(key, None)
-
-    def text(self, value: Any, path: str) -> str | None:
-        """A text without outer blanks, None for none. A number is written out, which is said."""
-        if value is None:
-            return None
-        if isinstance(value, str):
-            return value.strip() or None
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            self.warn(path, f"Not a string: the number was read as '{value}'.")
-            return str(value)
-        self.refuse(path, "Not a valid string.")
-        return None
 
     def field(self, key: str) -> str | None:
         return self.text(self.take(key), f"metadata.{key}")
 
     def html(self, key: str) -> str | None:
-        text = self.field(key)
-        if text is None:
-            return None
-        if dropped := html.dropped_tags(text):
-            names = ", ".join(f"<{name}>" for name in dropped)
-            self.warn(f"metadata.{key}", f"HTML that is not allowed was removed: {names}.")
-        return html.clean(text).strip() or None
+        return self.cleaned(self.take(key), f"metadata.{key}")
 
     def items(self, key: str, message: str = "Not a valid list.", also: str | None = None) -> list[Any]:
         """The list under `key` with its places; what is no list is refused."""
@@ -263,11 +181,6 @@ class _Reader:
             elif item is None or isinstance(item, str):
                 self.warn(f"{path}.{i}", "Blank: ignored.")
         return found
-
-    def ignored(self, item: Mapping[str, Any], known: frozenset[str], path: str) -> None:
-        for key in item:
-            if key not in known:
-                self.warn(f"{path}.{key}", "Unknown field: ignored.")
 
     # -- the whole
 
@@ -490,7 +403,7 @@ class _Reader:
             self.ignored(item, _DATE_KEYS, path)
             kind = self.text(item.get("type"), f"{path}.type")
             if kind is None:
-                self.refuse(f"{path}.type", checks.MISSING, _some_of(vocabularies.legacy_date_types()))
+                self.refuse(f"{path}.type", checks.MISSING, some_of(vocabularies.legacy_date_types()))
                 continue
             if kind.lower() not in vocabularies.date_types():
                 self.not_in(vocabularies.legacy_date_types(), f"{path}.type", kind)
@@ -548,7 +461,7 @@ class _Reader:
             relation = item.get("relation")
             if not isinstance(relation, str) or not relation.strip():
                 message = checks.MISSING if relation in (None, "") else "relation must be a string"
-                self.refuse(f"{path}.relation", message, _some_of(vocabularies.legacy_relations()), also=f"metadata.{key}")  # fmt: skip
+                self.refuse(f"{path}.relation", message, some_of(vocabularies.legacy_relations()), also=f"metadata.{key}")  # fmt: skip
                 continue
             if vocabularies.is_alternate(relation):
                 self.alternate(m, path, item, tolerant=False)
@@ -687,10 +600,6 @@ def _licence_hint(given: str) -> str:
     return "Use an SPDX id, such as CC-BY-4.0 or MIT."
 
 
-def _some_of(vocabulary: Mapping[str, str]) -> str:
-    return f"Choose one of: {', '.join(vocabulary.values())}."
-
-
 def _legacy_licence(key: str) -> str:
     return vocabularies.legacy_licences().get(key, key)
 
@@ -746,7 +655,13 @@ def dump_deposition(
 
 
 def dump_record(
-    data: RecordData, *, today: date, doi: str | None, relations: dict[str, Any], site: str = ""
+    data: RecordData,
+    *,
+    today: date,
+    doi: str | None,
+    relations: dict[str, Any],
+    site: str = "",
+    published: bool = True,
 ) -> dict[str, Any]:
     """The `metadata` of a record, in the order of keys of api-legacy.md 8.2 (golden/live/legacy 178).
 
@@ -754,7 +669,7 @@ def dump_record(
     the scheme and type of alternate identifiers, `access_conditions`.
     """
     m = data.metadata
-    out = _head(data, today, doi, lapsed=True)
+    out = _head(data, today, doi, lapsed=published)
     _middle(m, out)
     if m.resource_type and (kind := vocabularies.resource_types().get(m.resource_type)):
         shown = {"title": kind.title, "type": kind.type}

@@ -65,6 +65,7 @@ class Right(Part):
     title: str | None = None
     description: str | None = None
     link: str | None = None
+    lang: str | None = None  # of title and description, where it is not English
 
 
 class Subject(Part):
@@ -117,6 +118,9 @@ class Award(Part):
     program: str | None = None
     url: str | None = None
     doi: str | None = None
+    id: str | None = None  # in the vocabulary of awards, where the client named it so
+    identifiers: list[Identifier] = Field(default_factory=list)  # beyond url and doi
+    lang: str | None = None  # of title, where it is not English
 
 
 class Funding(Part):
@@ -134,6 +138,8 @@ class Location(Part):
     lat: float | None = None
     lon: float | None = None
     description: str | None = None
+    geometry: dict[str, Any] | None = None  # GeoJSON (RFC 7946), where it is more than one point
+    identifiers: list[Identifier] = Field(default_factory=list)  # wikidata, geonames
 
 
 class Metadata(Part):
@@ -149,6 +155,9 @@ class Metadata(Part):
     description: str | None = None  # cleaned HTML
     additional_descriptions: list[TypedText] = Field(default_factory=list)
     rights: list[Right] = Field(default_factory=list)
+    copyright: str | None = None  # cleaned HTML
+    sizes: list[str] = Field(default_factory=list)
+    formats: list[str] = Field(default_factory=list)
     languages: list[str] = Field(default_factory=list)  # ISO 639-3
     subjects: list[Subject] = Field(default_factory=list)
     dates: list[Date] = Field(default_factory=list)
@@ -204,6 +213,8 @@ class RecordData(Part):
     access: Access = Field(default_factory=Access)
     doi: str | None = None  # as asked for; None: the one under our own prefix
     communities: list[str] = Field(default_factory=list)  # slugs as given
+    metadata_only: bool = False  # no files, and none to come (InvenioRDM: files.enabled false)
+    default_preview: str | None = None  # key of the file that the page shows first
 
     def plain_title(self) -> str:
         """The title for a column: PostgreSQL's text can't hold the character NUL, JSON can."""

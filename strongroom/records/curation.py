@@ -10,37 +10,41 @@ from sqlalchemy import delete, func, select, update
 from strongroom import changes, pids
 from strongroom.access import Actor
 from strongroom.accounts.models import users
-from strongroom.db import Session
-from strongroom.errors import Forbidden, Gone, NotFound
+from strongroom.db import AnyRow, Session
+from strongroom.errors import Conflict, Forbidden, Gone, Invalid, NotFound
 from strongroom.ids import iso, now
 from strongroom.jobs import queue
 from strongroom.metadata.exports import ExportRecord
 from strongroom.metadata.exports.citation import apa
+from strongroom.metadata.vocabularies import removal_reasons
 from strongroom.records import queries
 from strongroom.records.models import concepts, drafts, records
 from strongroom.settings import Settings
 
 
 def withdraw(
-    session: Session, settings: Settings, actor: Actor, record_id: int, reason: str, note: str = ""
+    session: Session,
+    settings: Settings,
+    actor: Actor,
+    record_id: int,
+    reason: str,
+    note: str = "",
+    *,
+    citation: str | None = None,
+    is_visible: bool = True,
 ) -> None:
     """Take one version away and leave a tombstone: page and DOI stay, files and metadata are not shown.
 
-    The bytes are kept. Raises Forbidden unless an administrator asks, NotFound, Gone.
+    The bytes are kept. A tombstone that is not visible (spam) answers as if there had been nothing. Raises Forbidden
+    unless an administrator asks, Invalid for a reason that the vocabulary has not, NotFound, Gone.
     """
     if not actor.is_admin:
         raise Forbidden("Only an administrator can withdraw a record.")
-    # The concept is locked before its records, as publishing does: which version is the latest is decided once.
-    session.execute(
-        select(concepts.c.id)
-        .where(
-            concepts.c.id == select(records.c.concept_id).where(records.c.id == record_id).scalar_subquery()
+    if reason not in removal_reasons():
+        raise Invalid.at(
+            "removal_reason.id", "Invalid removal reason", f"Choose one of: {', '.join(removal_reasons())}."
         )
-        .with_for_update()
-    )
-    row = session.execute(select(records).where(records.c.id == record_id).with_for_update()).first()
-    if row is None:
-        raise NotFound(f"There is no published record {record_id}.")
+    row = _locked(session, record_id)
     if row.withdrawn is not None:
         raise Gone()
     moment = now()
@@ -52,8 +56,8 @@ def withdraw(
         "removal_date": iso(moment),
         "removal_reason": {"id": reason},
         "note": note,
-        "citation_text": apa(ExportRecord.of(view, settings), withdrawn=True).text,
-        "is_visible": True,
+        "citation_text": citation or apa(ExportRecord.of(view, settings), withdrawn=True).text,
+        "is_visible": is_visible,
         "title": said.title,
         "resource_type": said.resource_type,
         "version": said.version,
@@ -92,6 +96,59 @@ def withdraw(
     changes.append(session, actor.label, "withdrawn", "record", record_id, {"reason": reason})
     if followed and latest_id is not None:
         changes.append(session, actor.label, "became-latest", "record", int(latest_id))
+
+
+def _locked(session: Session, record_id: int) -> AnyRow:
+    """The record's row, locked after its concept, as publishing does: which version is the latest is decided once."""
+    session.execute(
+        select(concepts.c.id)
+        .where(
+            concepts.c.id == select(records.c.concept_id).where(records.c.id == record_id).scalar_subquery()
+        )
+        .with_for_update()
+    )
+    row = session.execute(select(records).where(records.c.id == record_id).with_for_update()).first()
+    if row is None:
+        raise NotFound(f"There is no published record {record_id}.")
+    return row
+
+
+def restore(session: Session, settings: Settings, actor: Actor, record_id: int) -> None:
+    """Bring a withdrawn version back as it was. Raises Forbidden unless an administrator asks, NotFound, Conflict."""
+    if not actor.is_admin:
+        raise Forbidden("Only an administrator can restore a record.")
+    row = _locked(session, record_id)
+    if row.withdrawn is None:
+        raise Conflict(f"Record {record_id} is not withdrawn.")
+    moment = now()
+    session.execute(
+        update(records)
+        .where(records.c.id == record_id)
+        .values(withdrawn=None, tombstone=None, updated=moment, revision=records.c.revision + 1)
+    )
+    before = session.execute(select(concepts).where(concepts.c.id == row.concept_id)).one()
+    newest = session.execute(
+        select(records.c.id)
+        .where(records.c.concept_id == row.concept_id, records.c.withdrawn.is_(None))
+        .order_by(records.c.version.desc())
+        .limit(1)
+    ).scalar_one()
+    session.execute(
+        update(concepts)
+        .where(concepts.c.id == row.concept_id)
+        .values(latest_id=newest, revision=concepts.c.revision + 1, updated=moment)
+    )
+    if row.doi and row.doi_state != "external":
+        pids.set_state(session, row.doi, "local" if settings.registrar == "local" else "reserved")
+        if settings.registrar != "local":
+            queue.enqueue(session, "doi.register", str(record_id), {"record_id": record_id})
+    followed = before.latest_id if newest == record_id else None
+    for changed in (record_id, followed):
+        if changed is not None:
+            queue.enqueue(session, "manifest.write", str(changed), {"record_id": int(changed)})
+    changes.append(session, actor.label, "restored", "record", record_id)
+    if followed is not None:
+        changes.append(session, actor.label, "superseded", "record", int(followed))
 
 
 def transfer(session: Session, actor: Actor, concept_or_record_id: int, user_id: int) -> None:

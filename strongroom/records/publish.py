@@ -55,11 +55,19 @@ def publish(session: Session, settings: Settings, actor: Actor, draft_id: int) -
     if record is not None and RecordData.from_json(record.data).access == data.access:
         # An embargo that ended since is history, not a mistake.
         findings = [f for f in findings if f.field != "metadata.embargo_date"]
-    if count == 0:
+    if count == 0 and not data.metadata_only:
         findings.append(
             Finding.of(
                 "files.enabled",
-                "Missing uploaded files. Upload at least one file: a deposit without files can't be published.",
+                "Missing uploaded files. To disable files for this record please mark it as metadata-only.",
+                "Upload at least one file, or say in the records API that there are none: files.enabled false.",
+            )
+        )
+    elif count and data.metadata_only:
+        findings.append(
+            Finding.of(
+                "files.enabled",
+                f"Marked as metadata-only, but it has {count} file(s): delete them, or enable files.",
             )
         )
     findings += _doi_findings(session, settings, draft_id, data, record)

@@ -27,6 +27,22 @@ class VersionView:
 
 
 @dataclass(frozen=True, slots=True)
+class Sharing:
+    """Who may do what with a concept, as its managers see it; `settings` is everybody's to see (api-rdm.md section 3)."""
+
+    settings: dict[str, Any] = field(
+        default_factory=lambda: {
+            "allow_user_requests": False,
+            "allow_guest_requests": False,
+            "accept_conditions_text": None,
+            "secret_link_expiration": 0,
+        }
+    )
+    grants: list[dict[str, Any]] = field(default_factory=list)
+    links: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
 class RecordView:
     """One published version as this reader may see it. `files` is None where he may not list them."""
 
@@ -53,6 +69,7 @@ class RecordView:
     today: date | None = None
     next_draft_id: int | None = None  # its concept's open next-version draft, shown to who may edit
     sorted_files: bool = False  # the depositor chose the order; the first is the default preview
+    sharing: Sharing = field(default_factory=Sharing)
 
     @property
     def is_latest(self) -> bool:
@@ -79,3 +96,5 @@ class DraftView:
     latest_id: int | None = None
     next_draft_id: int | None = None  # on a published record: its concept's open next-version draft
     warnings: list[Any] = field(default_factory=list)
+    sorted_files: bool = False
+    sharing: Sharing = field(default_factory=Sharing)
