@@ -2,10 +2,13 @@
 """Makes strongroom/metadata/data/*.json, the small vocabularies that the metadata package reads.
 
     python -m venv /tmp/v && /tmp/v/bin/pip install pyyaml pycountry
-    /tmp/v/bin/python scripts/make_vocabularies.py PATH/TO/vocabularies
+    npm pack spdx-license-list spdx-license-ids     # and unpack both
+    git clone https://github.com/okfn/licenses
+    /tmp/v/bin/python scripts/make_vocabularies.py PATH/TO/vocabularies spdx.json deprecated.json okfn/licenses/licenses
 
 PATH holds the fixtures `rdm-*.yaml` and `rdm-licenses.csv` of inveniosoftware/invenio-rdm-records (MIT),
-copied under these names. Language names and their ISO 639-1 and 639-2 codes come from the fixtures
+copied under these names. The SPDX list is that of the npm package spdx-license-list (CC0), the deprecated ids
+and the newest ids those of spdx-license-ids (its index.json lies beside); the licences of the Open Definition are in the public domain (PDDL). Language names and their ISO 639-1 and 639-2 codes come from the fixtures
 and from pycountry (Debian iso-codes, LGPL-2.1; codes and names are facts). Run by hand when a source
 changes; the server reads the JSON only, so neither YAML nor pycountry is imported at run time.
 
@@ -128,10 +131,17 @@ LICENCE_ALIASES = {
     # not Zenodo's: names that people write and that can mean only one thing
     "cc0": "cc0-1.0", "cc-0": "cc0-1.0", "bsd-2-clause-freebsd": "bsd-2-clause-views",
     "bsd-2-clause-netbsd": "bsd-2-clause",
+    # the Open Definition's names for what SPDX lists under another
+    "fal-1.3": "lal-1.3", "gfdl-1.3-no-cover-texts-no-invariant-sections": "gfdl-1.3-no-invariants-only",
+    "lo-fr-2.0": "etalab-2.0",
 }  # fmt: skip
 
 # GNU licences without "-only" or "-or-later".
 GNU = ["agpl-1.0", "gfdl-1.1", "gfdl-1.2", "gfdl-1.3", "gpl-1.0", "gpl-2.0", "gpl-3.0", "lgpl-2.0", "lgpl-2.1", "lgpl-3.0", "agpl-3.0"]  # fmt: skip
+
+GNU_NAMES = frozenset(
+    f"{key.partition('-')[0].upper()}-{key.partition('-')[2]}" for key in GNU
+)  # in SPDX's spelling; deprecated there
 
 # Ids that records of the old Zenodo carry and that SPDX does not know. Titles are ours.
 LICENCE_LEGACY = {
@@ -154,6 +164,7 @@ LICENCE_LEGACY = {
     "other-open": "Other (open)",
     "other-pd": "Other (public domain)",
     "qtpl": "Q Public License (Qt)",
+    "talis": "Talis Community License",
     "ukclickusepsi": "UK Click Use PSI licence",
     "ukcrown": "UK Crown copyright",
     "ukcrown-withrights": "UK Crown copyright with data.gov.uk rights",
@@ -217,7 +228,26 @@ def funders(folder: Path) -> list[dict[str, Any]]:
     return found
 
 
-def licences(folder: Path) -> dict[str, Any]:
+# What most licences are to the Open Definition; only what differs is written down.
+OD = {
+    "domain_content": False, "domain_data": False, "domain_software": False, "family": "", "maintainer": "",
+    "od_conformance": "not reviewed", "osd_conformance": "not reviewed", "status": "active",
+}  # fmt: skip
+
+
+def open_definition(folder: Path) -> dict[str, tuple[str, dict[str, Any]]]:
+    """The Open Definition's id of each licence for all its names in lower case, and what it says of it."""
+    found: dict[str, tuple[str, dict[str, Any]]] = {}
+    for path in sorted(folder.glob("*.json")):
+        row = json.loads(path.read_text(encoding="utf-8"))
+        said = {key: row.get(key, usual) for key, usual in OD.items()}
+        kept = {key: value for key, value in said.items() if value not in (OD[key], None)}
+        for name in (row["id"], *row.get("legacy_ids", ())):
+            found.setdefault(name.lower(), (row["id"].lower(), kept))
+    return found
+
+
+def licences(folder: Path, spdx: Path, deprecated: Path, od: Path) -> dict[str, Any]:
     with (folder / "rdm-licenses.csv").open(encoding="utf-8", newline="") as file:
         rows = {
             row["id"]: drop_empty(
@@ -225,30 +255,100 @@ def licences(folder: Path) -> dict[str, Any]:
                     "title": row["title__en"],
                     "url": row["props__url"],
                     "osi": row["props__osi_approved"] == "y" or None,
+                    "description": row["description__en"],
+                    "icon": row["icon"],
+                    "tags": [tag.replace("sofware", "software") for tag in row["tags"].split(",")],
                 }
             )
             for row in csv.DictReader(file)
         }
     rows |= {key: {"title": title, "legacy": True} for key, title in LICENCE_LEGACY.items()}
     aliases = {legacy: key for key, legacy in LICENCE_OUT.items()}
+    listed = json.loads(spdx.read_text(encoding="utf-8"))
+    for name in json.loads(deprecated.with_name("index.json").read_text(encoding="utf-8")):
+        # The list of ids is newer than that of names.
+        listed.setdefault(
+            name, {"name": name, "url": f"https://spdx.org/licenses/{name}.html", "osiApproved": False}
+        )
+    for name, row in listed.items():
+        said = {
+            "title": row["name"],
+            "url": row.get("url"),
+            "osi": row["osiApproved"] or None,
+            "tags": ["all"],
+        }
+        if (
+            name.lower() not in rows
+            and name.lower() not in aliases
+            and name.removesuffix("+") not in GNU_NAMES
+        ):
+            rows[name.lower()] = drop_empty(said)
+    for name in json.loads(deprecated.read_text(encoding="utf-8")):
+        if name.lower() in rows and not rows[name.lower()].get("legacy"):
+            rows[name.lower()]["deprecated"] = True
     for key in GNU:
         aliases.setdefault(key, f"{key}-only")
         if f"{key}-or-later" in rows:
             aliases.setdefault(f"{key}+", f"{key}-or-later")
     aliases |= LICENCE_ALIASES
+    rows = {key: row for key, row in rows.items() if key not in aliases}
     for where, table in (("out", {key: key for key in LICENCE_OUT}), ("aliases", aliases)):
         if unknown := {name: key for name, key in table.items() if key not in rows}:
             raise SystemExit(f"licence {where}: no such id: {unknown}")
+    for name, (own, said) in open_definition(od).items():
+        key = aliases.get(name, name)
+        if key not in rows:
+            key = aliases[name] = aliases.get(own, own)
+        if key not in rows:
+            raise SystemExit(f"the Open Definition's {name} has no licence")
+        if said:
+            rows[key].setdefault("od", said)
     # An answer that would be read back as another licence (`cc-by-1.0` shown as `cc-by`, which means
     # 4.0 on input) must not be given: a client that sends back what it got would change the licence.
     out = {key: legacy for key, legacy in LICENCE_OUT.items() if aliases[legacy] == key}
     return {"licences": dict(sorted(rows.items())), "aliases": aliases, "legacy": out}
 
 
+# What Zenodo's lists have beyond the fixtures (api-rdm.md 6.2).
+MORE = {
+    "descriptiontypes": [{"id": "notes", "title": {"en": "Notes"}, "props": {"datacite": "Other"}}],
+}
+
+
+def entries(folder: Path) -> dict[str, list[dict[str, Any]]]:
+    """The small vocabularies whole, as the records API shows them: titles in all languages, props, tags, icons."""
+    named = {
+        "resourcetypes": "resource_types", "creatorsroles": "roles", "relationtypes": "relation_types",
+        "datetypes": "date_types", "titletypes": "title_types", "descriptiontypes": "description_types",
+        "removalreasons": "removal_reasons", "communitytypes": "community_types",
+    }  # fmt: skip
+    found = {
+        kind: [
+            {key: row[key] for key in ("id", "title", "icon", "tags", "props") if row.get(key) is not None}
+            for row in fixtures(folder, name)
+        ]
+        + MORE.get(kind, [])
+        for kind, name in named.items()
+    }
+    for row in found["resourcetypes"]:
+        if coar := COAR.get(row["id"]):
+            row["props"]["coar"] = f"http://purl.org/coar/resource_type/{coar}"
+    for rows in found.values():
+        for row in rows:
+            row["title"] = {lang: text.strip() for lang, text in row["title"].items()}
+    return found
+
+
+# A language's tags are its scope and its kind; nearly all are individual and living.
+USUAL_TAGS = ["individual", "living"]
+
+
 def languages(folder: Path) -> dict[str, Any]:
-    titles, two = {}, {}
+    titles, two, tags = {}, {}, {}
     for row in fixtures(folder, "languages"):
         titles[row["id"]] = row["title"]["en"]
+        if row["tags"] != USUAL_TAGS:
+            tags[row["id"]] = row["tags"]
         if code := row["props"].get("alpha_2"):
             two[code] = row["id"]
     aliases = {}
@@ -260,7 +360,7 @@ def languages(folder: Path) -> dict[str, Any]:
         bibliographic = getattr(language, "bibliographic", code)
         if bibliographic != code and bibliographic not in titles:
             aliases[bibliographic] = code
-    return {"titles": titles, "two": dict(sorted(two.items())), "bibliographic": aliases}
+    return {"titles": titles, "two": dict(sorted(two.items())), "bibliographic": aliases, "tags": tags}
 
 
 def write(name: str, value: Any) -> None:
@@ -269,7 +369,7 @@ def write(name: str, value: Any) -> None:
     print(f"{path.name}: {path.stat().st_size:,} bytes")
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, spdx: Path, deprecated: Path, od: Path) -> None:
     TARGET.mkdir(exist_ok=True)
     write(
         "terms",
@@ -285,11 +385,12 @@ def main(folder: Path) -> None:
             "funders": funders(folder),
         },
     )
-    write("licences", licences(folder))
+    write("licences", licences(folder, spdx, deprecated, od))
+    write("entries", entries(folder))
     write("languages", languages(folder))
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
+    if len(sys.argv) != 5:
         raise SystemExit(__doc__)
-    main(Path(sys.argv[1]))
+    main(*(Path(argument) for argument in sys.argv[1:]))

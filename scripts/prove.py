@@ -25,8 +25,10 @@ TESTS = {
     "recipe": ["tests/clients/test_recipe.py"],
     "clients": ["tests/clients/test_clients.py"],
     "goldens": ["tests/conformance/test_goldens.py"],
+    "schemathesis": ["tests/conformance/test_schemathesis.py"],
     "documents": ["tests/conformance/test_real_records.py", "tests/metadata"],
-    "kills": ["tests/crash"],
+    "kills": ["tests/crash/test_kills.py"],
+    "multipart_kills": ["tests/crash/test_multipart.py"],
     "processes": ["tests/test_processes.py"],
     "uploads": ["tests/http"],
     "rebuild": ["tests/test_rebuild.py"],
@@ -37,6 +39,10 @@ BENCHES = {
     "download": ["bench.download"],
     "requests": ["bench.requests", "2000"],
     "search": ["bench.search", "100000"],
+    "vocabularies": ["bench.vocabularies", "200000"],
+    "multipart": ["bench.multipart"],
+    "many_files": ["bench.many_files"],
+    "rdm": ["bench.rdm", "2000"],
 }
 
 

@@ -14,6 +14,7 @@ if [ ! -s "$demo" ]; then
   password=$($bin/python -c 'import secrets; print(secrets.token_urlsafe(9))')
   printf '%s\n' "$password" | $bin/strongroom user add "$email" --name "Demo Depositor" --password-stdin --admin >/dev/null
   token=$($bin/strongroom token create "$email" --name demo)
+  $bin/strongroom vocabulary samples >/dev/null
   printf 'password=%s\ntoken=%s\n' "$password" "$token" > "$demo"
 fi
 . "$demo"

@@ -10,16 +10,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from enum import IntEnum
-from typing import Protocol
+from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, Table, and_, or_, true
+from sqlalchemy import ColumnElement, Table, and_, bindparam, or_, true
 
 from strongroom.errors import Forbidden, Unauthenticated
+from strongroom.ids import today as this_day
 
 WRITE = "deposit:write"
 ACTIONS = "deposit:actions"
 EMAIL = "user:email"
-SCOPES = (WRITE, ACTIONS, EMAIL)
+PROFILE = "user:profile"
+TOKENS = "user:tokens"
+SCOPES = (WRITE, ACTIONS, EMAIL, PROFILE, TOKENS)
+# What an application may ask a user for (OAuth 2): never to make tokens that would outlive it.
+OFFERED_SCOPES = (WRITE, ACTIONS, EMAIL, PROFILE)
 
 
 class Level(IntEnum):
@@ -129,7 +134,16 @@ class Guarded(Owned, Protocol):
 
 
 def may_read_record(actor: Actor, row: Guarded) -> bool:
-    return row.record_access == "public" or level(actor, row) >= Level.VIEW
+    return record_is_public(row) or level(actor, row) >= Level.VIEW
+
+
+def record_is_public(row: Guarded) -> bool:
+    """Whether anybody may see today that there is this record. An embargo that is over opens all of it, by the date alone."""
+    return row.record_access == "public" or _is_over(row.embargo_until, this_day())
+
+
+def _is_over(embargo_until: str | None, today: date) -> bool:
+    return embargo_until is not None and today.isoformat() >= embargo_until
 
 
 def may_read_files(actor: Actor, row: Guarded, today: date) -> bool:
@@ -141,20 +155,62 @@ def may_read_files(actor: Actor, row: Guarded, today: date) -> bool:
 
 def files_are_public(row: Guarded, today: date) -> bool:
     """Whether anybody may read the files today."""
-    if row.record_access != "public":
-        return False
-    if row.embargo_until:
-        return today.isoformat() >= row.embargo_until
-    return row.files_access == "public"
+    if row.embargo_until is not None:
+        return _is_over(row.embargo_until, today)
+    return row.record_access == "public" and row.files_access == "public"
 
 
 def visible(actor: Actor, records: Table) -> ColumnElement[bool]:
     """The rows of `records` that this actor may see, as SQL; withdrawn ones are nobody's."""
-    seen: ColumnElement[bool] = records.c.record_access == "public"
+    seen: ColumnElement[bool] = or_(
+        records.c.record_access == "public", records.c.embargo_until <= this_day().isoformat()
+    )
     if actor.is_admin:
         seen = true()
     elif actor.user_id is not None:
         seen = or_(seen, records.c.owner_id == actor.user_id)
     if actor.shares:
-        seen = or_(seen, records.c.concept_id.in_(sorted(actor.shares)))
+        seen = or_(seen, _shared(actor, records, Level.VIEW))
     return and_(records.c.withdrawn.is_(None), seen)
+
+
+def files_visible(actor: Actor, records: Table, today: date) -> ColumnElement[bool]:
+    """The rows of `records` whose files this actor may read today, as SQL: `may_read_files` for many at once."""
+    seen: ColumnElement[bool] = or_(
+        and_(
+            records.c.embargo_until.is_(None),
+            records.c.record_access == "public",
+            records.c.files_access == "public",
+        ),
+        records.c.embargo_until <= today.isoformat(),
+    )
+    if actor.is_admin:
+        seen = true()
+    elif actor.user_id is not None:
+        seen = or_(seen, records.c.owner_id == actor.user_id)
+    if actor.shares:
+        seen = or_(seen, _shared(actor, records, Level.VIEW))
+    return and_(records.c.withdrawn.is_(None), seen)
+
+
+def workable(actor: Actor, table: Table) -> ColumnElement[bool]:
+    """The rows of `drafts` or `records` that a user owns or may change, as SQL: what lists of his own show."""
+    own: ColumnElement[bool] = table.c.owner_id == actor.user_id
+    return or_(own, _shared(actor, table, Level.EDIT)) if actor.shares else own
+
+
+def shared_with(actor: Actor, table: Table, least: Level) -> ColumnElement[bool]:
+    """The rows of `drafts` or `records` that are others' and shared with this user, as SQL."""
+    return and_(table.c.owner_id != actor.user_id, _shared(actor, table, least))
+
+
+def shared_concepts(actor: Actor, least: Level) -> tuple[int, ...]:
+    """The concepts that the actor was given at least this much of, for searches."""
+    return tuple(sorted(concept_id for concept_id, given in actor.shares.items() if given >= least))
+
+
+def _shared(actor: Actor, table: Table, least: Level) -> ColumnElement[bool]:
+    # Numbers of ours, written into the statement: a database takes only so many values beside it.
+    ids = list(shared_concepts(actor, least))
+    listed: Any = bindparam(None, ids, unique=True, expanding=True, literal_execute=True)
+    return table.c.concept_id.in_(listed)

@@ -21,12 +21,24 @@ from starlette.routing import Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from strongroom import __version__, migrations
-from strongroom.api import buckets, depositions
+from strongroom.api import (
+    access,
+    buckets,
+    depositions,
+    deposits,
+    draft_files,
+    drafts,
+    oauth,
+    openapi,
+    requests,
+    users,
+)
 from strongroom.api import records as api_records
+from strongroom.api import vocabularies as api_vocabularies
 from strongroom.context import Context
 from strongroom.db import Database, wait_for
 from strongroom.errors import Conflict, Incomplete, NotFound, RateLimited, StrongroomError, WrongVerb
-from strongroom.http import problems
+from strongroom.http import deprecation, problems
 from strongroom.http.caching import Cache
 from strongroom.http.limits import Limits
 from strongroom.http.routing import Routes
@@ -34,9 +46,14 @@ from strongroom.jobs import Worker, wake
 from strongroom.records import tasks as tasks  # defines the tasks that the worker runs
 from strongroom.records.search import DatabaseSource
 from strongroom.registrars import open_registrar
+from strongroom.requests import tasks as request_tasks  # noqa: F401 — the same
 from strongroom.search.indexer import SearchService
+from strongroom.search.terms import TermService
 from strongroom.settings import Settings
 from strongroom.storage import open_store
+from strongroom.vocabularies import tasks as vocabulary_tasks  # noqa: F401 — the same
+from strongroom.vocabularies.sources import DatabaseTerms
+from strongroom.web import links
 from strongroom.web import routes as web
 from strongroom.web.render import appearance
 
@@ -57,11 +74,27 @@ register_url_convertor("key", _Key())
 API: list[tuple[str, str, Callable[..., Any]]] = [
     ("GET", "/api/records", api_records.search),
     ("GET", "/api/records/{id}", api_records.read),
-    ("PUT", "/api/records/{id}", api_records.rejected),
-    ("DELETE", "/api/records/{id}", api_records.rejected),
+    ("POST", "/api/records", drafts.create),
+    ("GET", "/api/records/{id}/draft", drafts.read),
+    ("PUT", "/api/records/{id}/draft", drafts.update),
+    ("POST", "/api/records/{id}/draft", drafts.edit),
+    ("DELETE", "/api/records/{id}/draft", drafts.delete),
+    ("POST", "/api/records/{id}/draft/actions/publish", drafts.publish),
+    ("POST", "/api/records/{id}/draft/pids/{scheme}", drafts.reserve),
+    ("DELETE", "/api/records/{id}/draft/pids/{scheme}", drafts.unreserve),
+    *draft_files.ROUTES,
+    ("GET", "/api/records/{id}/draft/media-files", drafts.draft_media_files),
+    ("GET", "/api/records/{id}/media-files", drafts.media_files),
+    ("POST", "/api/records/{id}/versions", drafts.new_version),
+    ("GET", "/api/records/{id}/revisions", drafts.revisions),
+    ("GET", "/api/records/{id}/revisions/{n}", drafts.revision),
+    ("DELETE", "/api/records/{id}/delete", drafts.withdraw),
+    ("POST", "/api/records/{id}/restore", drafts.restore),
+    ("GET", "/api/user/records", drafts.mine),
+    ("PUT", "/api/deposits/{key}", deposits.put),
     ("GET", "/api/records/{id}/versions", api_records.versions),
     ("GET", "/api/records/{id}/versions/latest", api_records.latest),
-    ("GET", "/api/records/{id}/files", api_records.list_files),
+    ("GET", "/api/records/{id}/files", draft_files.record_listing),
     ("GET", "/api/records/{id}/files-archive", api_records.archive),
     ("GET", "/api/records/{id}/files/{key:path}/content", api_records.file_content),
     ("GET", "/api/records/{id}/files/{key:path}", api_records.read_file),
@@ -84,6 +117,15 @@ API: list[tuple[str, str, Callable[..., Any]]] = [
     ("GET", "/api/files/{bucket}/{key:key}", buckets.get),
     ("PUT", "/api/files/{bucket}/{key:key}", buckets.put),
     ("DELETE", "/api/files/{bucket}/{key:key}", buckets.delete),
+    # sharing and requests
+    *access.ROUTES,
+    *requests.ROUTES,
+    # users, tokens, OAuth 2
+    *users.ROUTES,
+    *oauth.ROUTES,
+    ("GET", "/api/openapi.json", openapi.openapi),
+    # vocabularies
+    *api_vocabularies.ROUTES,
 ]
 
 
@@ -100,6 +142,7 @@ def build(settings: Settings, *, migrate: bool = True) -> Context:
         store=open_store(settings),
         registrar=open_registrar(settings),
         search=SearchService(settings.index_dir, DatabaseSource(db, settings)),
+        vocabularies=TermService(settings.index_dir, DatabaseTerms(db)),
         blocks=ThreadPoolExecutor(settings.hash_threads, "blocks"),
     )
 
@@ -110,6 +153,7 @@ def create(settings: Settings | None = None) -> ASGIApp:
     state = State()
     state.cache = Cache(settings.cache_bytes)
     state.edition = edition(settings)
+    state.documented = API
 
     @asynccontextmanager
     async def lifespan(app: Any) -> AsyncIterator[None]:
@@ -119,10 +163,11 @@ def create(settings: Settings | None = None) -> ASGIApp:
         worker = None
         if settings.job_threads:
             # A registrar that does not answer must not hold up manifests: its jobs get their own thread.
-            apart = settings.registrar != "local"
+            apart = settings.registrar != "local" or bool(settings.fetch_hosts)
             worker = Worker(ctx.db, ctx, threads=settings.job_threads, remote_apart=apart)
         state.wake = wake if worker is not None else _sleep_on
         ctx.search.start()
+        ctx.vocabularies.start()
         if worker is not None:
             worker.start()
         try:
@@ -131,6 +176,7 @@ def create(settings: Settings | None = None) -> ASGIApp:
             if worker is not None:
                 await asyncio.to_thread(worker.stop, 10)
             await asyncio.to_thread(ctx.search.stop)
+            await asyncio.to_thread(ctx.vocabularies.stop)
             state.requests.shutdown(wait=True)
             ctx.blocks.shutdown(wait=True)
             ctx.db.close()
@@ -168,7 +214,7 @@ CORS = [
     (
         b"access-control-expose-headers",
         b"ETag, Link, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Retry-After, Content-Type, "
-        b"Content-Range, Accept-Ranges, Content-Disposition, Repr-Digest, X-Search-Behind",
+        b"Content-Range, Accept-Ranges, Content-Disposition, Repr-Digest, X-Search-Behind, Deprecation",
     ),
 ]
 PREFLIGHT = {
@@ -208,6 +254,7 @@ class Front:
             await Response(status_code=200, headers=PREFLIGHT)(scope, receive, send)
             return
         extra: list[tuple[bytes, bytes]] = list(CORS) if is_api else []
+        old: list[tuple[bytes, bytes]] = []
         share = None
         started = False
         begun = time.perf_counter()
@@ -233,6 +280,8 @@ class Front:
                 if b"cache-control" not in named:
                     # Who may keep an answer says so itself (http/caching); redirects too change with time.
                     extra.append((b"cache-control", b"private, no-store"))
+                if old:
+                    extra.extend(pair for pair in old if pair[0] not in named)
                 message["headers"] = [*headers, *extra]
             await send(message)
 
@@ -240,6 +289,10 @@ class Front:
             if self.limits.enabled and not path.startswith("/static/"):
                 share = self.limits.share(request, path)
                 self.limits.check(share)
+            exchanged = None if is_api else links.exchange(request, path)
+            if exchanged is not None:
+                await exchanged(scope, receive, sending)
+                return
             found = self.routes.find(path)
             if found is None:
                 raise NotFound(NO_ROUTE)
@@ -247,6 +300,7 @@ class Front:
             handler = handlers.get(scope["method"])
             if handler is None:
                 raise WrongVerb(allowed=sorted(handlers))
+            old = deprecation.headers_of(handler)
             response = await handler(request)
             await response(scope, receive, sending)
         except RateLimited as error:

@@ -6,8 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from strongroom.db import Database
+from strongroom.mail import Mailer, open_mailer
 from strongroom.registrars import Registrar
 from strongroom.search.indexer import SearchService
+from strongroom.search.terms import TermService
 from strongroom.settings import Settings
 from strongroom.storage.base import ObjectStore
 
@@ -21,4 +23,10 @@ class Context:
     store: ObjectStore
     registrar: Registrar
     search: SearchService
+    vocabularies: TermService
     blocks: ThreadPoolExecutor  # hashing and file blocks, apart from the threads of requests
+
+    @property
+    def mailer(self) -> Mailer:
+        """Who carries mail; connects when there is some."""
+        return open_mailer(self.settings)

@@ -54,6 +54,18 @@ class Settings(BaseSettings):
     )
     contact_email: str = Field("admin@localhost", description="Where users and harvesters write to.")
 
+    # mail
+    smtp_host: str = Field(
+        "", description="Mail server (empty: mails are kept as files in <data_dir>/mail for the operator)."
+    )
+    smtp_port: int = Field(25, ge=1, le=65535, description="Its port; 587 with starttls, 465 with tls.")
+    smtp_security: Literal["none", "starttls", "tls"] = Field(
+        "none", description="How the connection to it is protected."
+    )
+    smtp_username: str = Field("", description="Account at the mail server (empty: none is needed).")
+    smtp_password: str = Field("", description="Its password.", json_schema_extra={"secret": True})
+    mail_from: str = Field("", description="Sender of mails (empty: the contact's address).")
+
     # identifiers
     doi_prefix: str = Field(
         "10.5072", description="DOI prefix; the default is the test prefix, whose DOIs nobody can register."
@@ -74,6 +86,12 @@ class Settings(BaseSettings):
     quota_record_bytes: int = Field(0, ge=0, description="Bytes a record (0: no limit).")
     quota_record_files: int = Field(0, ge=0, description="Files a record (0: no limit).")
     quota_user_bytes: int = Field(0, ge=0, description="Bytes a user, over all records (0: no limit).")
+    quota_increase_bytes: int = Field(
+        0,
+        ge=0,
+        description="Bytes beyond the quota of a record that a user gets by asking, over all records "
+        "(0: an administrator decides).",
+    )
     disk_reserve_bytes: int = Field(1 * GB, ge=0, description="Free disk space that uploads leave untouched.")
     trash_days: float = Field(
         7,
@@ -83,7 +101,26 @@ class Settings(BaseSettings):
     upload_idle_hours: float = Field(
         1, gt=0, description="An upload without a byte for so long is given up and swept."
     )
+    transfer_days: float = Field(
+        14, gt=0, description="Days after which an upload in parts that was never finished is swept."
+    )
+    s3_direct_parts: bool = Field(
+        False,
+        description="Parts of large files go straight to S3, by signed addresses (needs the S3 access key).",
+    )
+    fetch_hosts: str = Field(
+        "",
+        description="Hosts (comma between, *.example.org for all below) that files may be fetched from; empty: none.",
+    )
+    fetch_private: bool = Field(
+        False, description="Fetch from private and loopback addresses too; for tests and closed networks."
+    )
     request_body_max: int = Field(20_000_000, gt=0, description="Largest JSON body in bytes.")
+    deletion_grace_days: int = Field(
+        30,
+        ge=0,
+        description="Days after publication in which an owner's request to delete is granted at once.",
+    )
 
     # traffic
     rate_limits: str = Field(
@@ -91,6 +128,12 @@ class Settings(BaseSettings):
     )
     trusted_proxies: str = Field(
         "", description="Addresses (comma between) whose X-Forwarded-For is believed."
+    )
+    oauth_access_minutes: float = Field(
+        60, gt=0, description="How long an access token of an application (OAuth 2) lives."
+    )
+    oauth_refresh_days: float = Field(
+        60, gt=0, description="How long an application may stay away before it must ask its user again."
     )
     enforce_scopes: bool = Field(
         True, description="Tokens need deposit:write and deposit:actions (Zenodo's code does not check)."
@@ -211,6 +254,11 @@ class Settings(BaseSettings):
         """Scheme and host of the base URL, as browsers send it in `Origin`."""
         parts = urlsplit(self.base_url)
         return f"{parts.scheme}://{parts.netloc}"
+
+    @property
+    def host(self) -> str:
+        """Host name of the base URL: the middle of OAI identifiers."""
+        return urlsplit(self.base_url).hostname or "localhost"
 
     @property
     def is_https(self) -> bool:

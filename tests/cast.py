@@ -7,14 +7,35 @@ import re
 from dataclasses import dataclass, field
 from datetime import date
 
-from strongroom.access import SYSTEM
+from sqlalchemy import insert, select
+
+from strongroom.access import SYSTEM, Level
 from strongroom.files import service as files
+from strongroom.ids import now
 from strongroom.metadata.model import Access, RecordData
+from strongroom.records.models import concepts
+from strongroom.sharing import service as sharing
+from strongroom.sharing.models import links
 from tests.app import Reader, Site
 from tests.desk import data
 
 KINDS = ("open", "edit", "embargoed", "restricted", "private", "withdrawn", "draft")
 READERS = ("anonymous", "other", "owner", "admin", "no-scope", "write-only", "session")
+
+# To whom something is given: by grants, and by share links (a link of its own for each subject).
+GRANTED = ("reader", "previewer", "editor", "manager", "co-owner")
+LINKED = ("link-view", "link-preview", "link-edit")
+SHARERS = {
+    "reader": Level.VIEW,
+    "previewer": Level.PREVIEW,
+    "editor": Level.EDIT,
+    "manager": Level.MANAGE,
+    "co-owner": Level.MANAGE,
+    "link-view": Level.VIEW,
+    "link-preview": Level.PREVIEW,
+    "link-edit": Level.EDIT,
+}
+_PERMISSIONS = dict(zip(GRANTED, ("view", "preview", "edit", "manage", "owner"), strict=True))
 
 
 @dataclass(frozen=True)
@@ -56,6 +77,7 @@ class Cast:
             "write-only": site.reader("write-only", scopes=("deposit:write",), of=owner),
             "session": site.session("session", owner),
         }
+        self.sharers: dict[str, Reader] = {}
         self._made = 0
 
     def fresh_session(self) -> Reader:
@@ -108,6 +130,32 @@ class Cast:
         if kind == "withdrawn":
             desk.withdraw(some_id, "retracted", by=SYSTEM)
         return Subject(kind, some_id, key, file_id, hidden)
+
+    def shared(self, subject: Subject) -> dict[str, str]:
+        """Give a subject to everybody in SHARERS; the tokens of its share links by their holder's name.
+
+        By rows, not by verbs: a withdrawn record can be given to nobody any more, but may have been before.
+        """
+        if not self.sharers:
+            self.sharers = {name: self.site.reader(name) for name in GRANTED}
+            self.sharers |= {name: Reader(name) for name in LINKED}
+        tokens = {name: f"LINKTOKEN{name}{subject.id}".replace("-", "") for name in LINKED}
+        with self.site.ctx.db.begin() as session:
+            concept_id = session.execute(
+                select(concepts.c.id).where(concepts.c.id == subject.id - 1)
+            ).scalar_one()
+            for name in GRANTED:
+                user_id = self.sharers[name].actor.user_id
+                assert user_id is not None
+                sharing.give(session, concept_id, user_id, _PERMISSIONS[name], "test")
+            for name, token in tokens.items():
+                values = {"permission": name.partition("-")[2], "description": "", "created": now()}
+                session.execute(
+                    insert(links).values(
+                        id=f"{name}{subject.id}", concept_id=concept_id, token=token, **values
+                    )
+                )
+        return tokens
 
     def _described(self, kind: str, mark: str) -> RecordData:
         from strongroom.metadata.model import Subject as Keyword

@@ -28,13 +28,17 @@ from strongroom.records.search import DatabaseSource
 from strongroom.records.views import DraftView, RecordView
 from strongroom.registrars import open_registrar
 from strongroom.search.indexer import SearchService
+from strongroom.search.terms import TermService
 from strongroom.settings import Settings
 from strongroom.storage import ObjectStore, new_location, open_store
+from strongroom.vocabularies.sources import DatabaseTerms
+
+OWN = ("access", "doi", "communities", "metadata_only", "default_preview")
 
 
 def data(title: str = "Rose scent", **more: Any) -> RecordData:
     """A description that can be published; `more` are fields of `RecordData` or, unknown there, of its metadata."""
-    own = {name: more.pop(name) for name in ("access", "doi", "communities") if name in more}
+    own = {name: more.pop(name) for name in OWN if name in more}
     said = {
         "title": title,
         "resource_type": "dataset",
@@ -213,6 +217,7 @@ class Desk:
             store=self.store,
             registrar=open_registrar(self.settings),
             search=SearchService(self.settings.index_dir, DatabaseSource(self.db, self.settings)),
+            vocabularies=TermService(self.settings.index_dir, DatabaseTerms(self.db)),
             blocks=blocks,
         )
         blocks.shutdown()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -15,21 +15,27 @@ import pytest
 from sqlalchemy import Table, select
 
 from strongroom import migrations, pids
-from strongroom.access import ANONYMOUS, Actor
+from strongroom.access import ANONYMOUS, Actor, Level
+from strongroom.accounts import profiles
 from strongroom.accounts import service as accounts
 from strongroom.accounts.models import sessions, tokens, users
 from strongroom.cli.doctor import examine
 from strongroom.db import Database
 from strongroom.errors import Conflict, Forbidden, Gone
+from strongroom.files import service as files
 from strongroom.files.models import instances, objects
-from strongroom.http import representations, shapes
+from strongroom.http import rdm, representations, shapes
 from strongroom.ids import today
 from strongroom.jobs.models import jobs
 from strongroom.metadata.model import Access, Identifier, Person
+from strongroom.records import drafts as draft_verbs
 from strongroom.records import manifest, queries
 from strongroom.records.models import concepts, drafts, records, revisions
 from strongroom.records.rebuild import rebuild
+from strongroom.requests import quota
 from strongroom.settings import Settings
+from strongroom.sharing import models as sharing_models
+from strongroom.sharing import service as sharing
 from strongroom.storage import ObjectStore
 from tests import postgres, servers
 from tests.conftest import PROVE, count
@@ -109,7 +115,9 @@ def shown(desk: Desk) -> dict[str, Any]:
                 said: Any
                 try:
                     view = queries.by_id(session, actor, record_id, with_versions=True)
+                    view = replace(view, sharing=sharing.described(session, actor, view))
                     said = {
+                        "vendor": rdm.record(view, desk.settings, today()),
                         "record": shapes.record(view, desk.settings, today()),
                         "deposition": shapes.deposition(view, desk.settings, today()),
                         **{
@@ -131,15 +139,22 @@ def shown(desk: Desk) -> dict[str, Any]:
 
 # What a rebuild can't know: secrets, and what the row was last touched by.
 FORGOTTEN: dict[str, set[str]] = {
-    "users": {"password", "updated"},
+    "users": {"password", "updated", "last_login"},
     "pids": {"updated"},
     "concepts": {"next_draft_id"},
+    "grants": {"id"},
 }
+
+
+ORDER = {"grants": (sharing_models.grants.c.concept_id, sharing_models.grants.c.subject_id)}
 
 
 def rows(desk: Desk, table: Table) -> list[dict[str, Any]]:
     columns = [c for c in table.c if c.name not in FORGOTTEN.get(table.name, ())]
-    found = [dict(r._mapping) for r in desk.rows(select(*columns).order_by(*table.primary_key.columns))]
+    found = [
+        dict(r._mapping)
+        for r in desk.rows(select(*columns).order_by(*(ORDER.get(table.name) or table.primary_key.columns)))
+    ]
     for row in found:
         for name in ("data", "tombstone", "file_order"):
             if row.get(name):
@@ -147,7 +162,18 @@ def rows(desk: Desk, table: Table) -> list[dict[str, Any]]:
     return found
 
 
-TRUTH = (users, concepts, records, revisions, objects, instances, pids.pids)
+TRUTH = (
+    users,
+    concepts,
+    records,
+    revisions,
+    objects,
+    instances,
+    pids.pids,
+    sharing_models.grants,
+    sharing_models.settings,
+    sharing_models.quotas,
+)
 
 
 def same_again(place: Place, desk: Desk) -> Desk:
@@ -228,6 +254,68 @@ def test_everything_that_was_published_comes_back(place: Place, desk: Desk) -> N
     assert again.create(jane) > max(ids)
     stranger = again.user("new@example.org")
     assert (stranger.user_id or 0) > (john.user_id or 0)
+
+
+def test_who_may_do_what_and_what_files_say_comes_back(place: Place, desk: Desk) -> None:
+    """Grants, co-owners, access settings, profiles; metadata, hiding and order of files; records without any."""
+    jane, john = desk.user("jane@example.org", name="Jane Doe"), desk.user("john@example.org")
+    ann, boss = desk.user("ann@example.org"), desk.user("boss@example.org", admin=True)
+    with desk.db.begin() as session:
+        said = {"affiliations": "Uni", "visibility": "restricted", "email_visibility": "public"}
+        profiles.change(session, ann, said)
+        profiles.moderate(session, boss, ann.user_id or 0, "approve")
+    desk.deposit(boss)  # whom no manifest names is lost
+    draft_id = desk.create(jane, data("Shared", access=restricted(), default_preview="b.txt"))
+    for key in ("a.txt", "b.txt", "c.txt"):
+        desk.put(jane, draft_id, key)
+    with desk.db.begin() as session:
+        bucket = draft_verbs.open_bucket(session, jane, draft_id)
+        files.describe(session, bucket, "b.txt", about='{"description":"ü"}', hidden=False)
+        files.describe(session, bucket, "c.txt", about=None, hidden=True)
+    desk.sort(jane, draft_id, "c.txt", "a.txt", "b.txt")
+    shared = desk.publish(jane, draft_id)
+    bare = desk.publish(jane, desk.create(jane, data("No files", metadata_only=True)))
+    with desk.db.begin() as session:
+        sharing.add_grants(
+            session,
+            jane,
+            shared,
+            [sharing.NewGrant("owner", "john@example.org"), sharing.NewGrant("preview", "ann@example.org")],
+        )
+        sharing.change_settings(
+            session,
+            jane,
+            shared,
+            {
+                "allow_user_requests": True,
+                "allow_guest_requests": False,
+                "accept_conditions_text": "<p>Ask.</p>",
+                "secret_link_expiration": 30,
+            },
+        )
+        quota.set_record(session, boss, shared, 1000, 500, "Asked for it")
+        quota.set_user(session, boss, jane.user_id or 0, 10_000)
+    again = same_again(place, desk)
+    with again.db.read() as session:
+        assert sharing.owners(session, shared - 1) == [jane.user_id, john.user_id]
+        assert ann.user_id
+        assert sharing.shares_of(session, ann.user_id) == {shared - 1: Level.PREVIEW}
+        assert sharing.described(session, jane, again.record(jane, shared)).settings == {
+            "allow_user_requests": True,
+            "allow_guest_requests": False,
+            "accept_conditions_text": "<p>Ask.</p>",
+            "secret_link_expiration": 30,
+        }
+    assert [(f.key, f.metadata, f.hidden) for f in again.record(jane, shared).files or []] == [
+        ("c.txt", None, True),
+        ("a.txt", None, False),
+        ("b.txt", '{"description":"ü"}', False),
+    ]
+    assert again.record(jane, shared).data.default_preview == "b.txt"
+    assert again.record(ANONYMOUS, bare).data.metadata_only
+    row = again.user_named("ann@example.org")
+    assert (row.affiliations, row.visibility, row.email_visibility) == ("Uni", "restricted", "public")
+    assert row.verified
 
 
 def test_work_goes_on_where_it_was(place: Place, desk: Desk) -> None:

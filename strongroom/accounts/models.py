@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, ForeignKey, Integer, String, Table, Text
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ForeignKey,
+    Integer,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    false,
+)
 
 from strongroom.db import Moment, metadata
 
@@ -18,7 +28,79 @@ users = Table(
     Column("is_active", Boolean, nullable=False, default=True),
     Column("created", Moment, nullable=False),
     Column("updated", Moment, nullable=False),
+    Column("affiliations", String(500), nullable=False, server_default=""),
+    Column("visibility", String(10), nullable=False, server_default="public"),  # public, restricted
+    Column("email_visibility", String(10), nullable=False, server_default="restricted"),
+    Column("verified", Boolean, nullable=False, server_default=false()),  # a moderator looked and approved
+    Column("blocked", Moment),  # since when; `is_active` is false then too
+    Column("last_login", Moment),
+    Column("revision", Integer, nullable=False, server_default="0"),  # of the profile
     sqlite_autoincrement=True,
+)
+
+applications = Table(
+    "applications",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("owner_id", Integer, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("name", String(200), nullable=False),
+    Column("description", Text, nullable=False, server_default=""),
+    Column("website", String(2000), nullable=False, server_default=""),
+    Column("client_id", String(40), nullable=False, unique=True),
+    Column("secret_hash", String(64)),  # sha256, hexadecimal; none: a public client (RFC 6749 2.1)
+    Column("redirect_uris", Text, nullable=False),  # one a line
+    Column("created", Moment, nullable=False),
+    Column("updated", Moment, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+# What a user allowed an application: one row for both, remembered until taken back.
+grants = Table(
+    "oauth_grants",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("user_id", Integer, ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column(
+        "application_id",
+        Integer,
+        ForeignKey("applications.id", ondelete="CASCADE"),
+        nullable=False,
+        index=True,
+    ),
+    Column("scopes", Text, nullable=False),  # blanks between
+    Column("created", Moment, nullable=False),
+    Column("updated", Moment, nullable=False),
+    UniqueConstraint("user_id", "application_id"),
+    sqlite_autoincrement=True,
+)
+
+# Used ones stay until they expire, so that using one again is noticed.
+codes = Table(
+    "oauth_codes",
+    metadata,
+    Column("hash", String(64), primary_key=True),
+    Column(
+        "grant_id", Integer, ForeignKey("oauth_grants.id", ondelete="CASCADE"), nullable=False, index=True
+    ),
+    Column("family", String(32), nullable=False),  # of all tokens that come from this code
+    Column("scopes", Text, nullable=False),
+    Column("redirect_uri", Text, nullable=False),
+    Column("challenge", String(128)),  # S256 (RFC 7636); none: a confidential client without
+    Column("expires", Moment, nullable=False),
+    Column("used", Moment),
+)
+
+refresh_tokens = Table(
+    "oauth_refresh_tokens",
+    metadata,
+    Column("hash", String(64), primary_key=True),
+    Column(
+        "grant_id", Integer, ForeignKey("oauth_grants.id", ondelete="CASCADE"), nullable=False, index=True
+    ),
+    Column("family", String(32), nullable=False, index=True),
+    Column("scopes", Text, nullable=False),
+    Column("expires", Moment, nullable=False),
+    Column("used", Moment),
 )
 
 tokens = Table(
@@ -31,6 +113,10 @@ tokens = Table(
     Column("scopes", Text, nullable=False, default=""),  # blanks between
     Column("created", Moment, nullable=False),
     Column("expires", Moment),
+    Column("last_used", Moment),  # to the day
+    # Of an application (OAuth 2): which consent it comes from. None: a personal token.
+    Column("grant_id", Integer, ForeignKey("oauth_grants.id", ondelete="CASCADE"), index=True),
+    Column("family", String(32), index=True),
 )
 
 sessions = Table(

@@ -5,22 +5,23 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from collections.abc import Iterable
-from datetime import timedelta
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, or_, select, update
 
 from strongroom import changes
-from strongroom.access import ANONYMOUS, SCOPES, Actor
+from strongroom.access import ANONYMOUS, SCOPES, Actor, require_user
 from strongroom.accounts.models import sessions, tokens, users
 from strongroom.db import AnyRow, Prepared, Session
-from strongroom.errors import Conflict, Finding, Invalid, NotFound
+from strongroom.errors import Conflict, Finding, Forbidden, Invalid, NotFound
 from strongroom.ids import new_token, now
 
 SESSION_LIFE = timedelta(days=14)
+MAX_TOKENS = 200  # a user; more are a program that forgot to take its own back
 
 
-def _digest(secret: str) -> str:
+def digest(secret: str) -> str:
     # Tokens are 360 random bits: a plain hash is as good as a slow one, and costs a request nothing.
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
@@ -99,50 +100,162 @@ def create_token(
     actor: str = "operator",
 ) -> str:
     """Make a token and return it: the only time it is seen. Raises Invalid for an unknown scope."""
-    wanted = list(dict.fromkeys(scopes))
-    unknown = [s for s in wanted if s not in SCOPES]
-    if unknown:
-        raise Invalid([Finding.of("scope", f"Unknown scope {unknown[0]}: known are {', '.join(SCOPES)}.")])
-    token = new_token()
     moment = now()
+    wanted = known_scopes(scopes)
+    token, token_id = _insert_token(session, user_id, wanted, name, moment + lifetime if lifetime else None)
+    changes.append(session, actor, "created", "token", token_id)
+    return token
+
+
+def known_scopes(scopes: Iterable[str], known: Sequence[str] = SCOPES) -> list[str]:
+    """The scopes, each once. Raises Invalid for one that is not among `known`."""
+    wanted = list(dict.fromkeys(scopes))
+    unknown = [s for s in wanted if s not in known]
+    if unknown:
+        raise Invalid([Finding.of("scope", f"Unknown scope {unknown[0]}: known are {', '.join(known)}.")])
+    return wanted
+
+
+def _insert_token(
+    session: Session, user_id: int, scopes: Sequence[str], name: str, expires: datetime | None
+) -> tuple[str, int]:
+    token = new_token()
     token_id = session.execute(
         insert(tokens)
         .values(
             user_id=user_id,
             name=name,
-            hash=_digest(token),
-            scopes=" ".join(wanted),
-            created=moment,
-            expires=moment + lifetime if lifetime else None,
+            hash=digest(token),
+            scopes=" ".join(scopes),
+            created=now(),
+            expires=expires,
         )
         .returning(tokens.c.id)
     ).scalar_one()
-    changes.append(session, actor, "created", "token", int(token_id))
-    return token
+    return token, int(token_id)
+
+
+def own_tokens(session: Session, actor: Actor) -> Sequence[AnyRow]:
+    """One's personal tokens, newest first: rows of (id, name, scopes, created, expires, last_used). No secrets.
+
+    Raises Unauthenticated.
+    """
+    return session.execute(
+        select(
+            tokens.c.id,
+            tokens.c.name,
+            tokens.c.scopes,
+            tokens.c.created,
+            tokens.c.expires,
+            tokens.c.last_used,
+        )
+        .where(tokens.c.user_id == require_user(actor), tokens.c.grant_id.is_(None))
+        .order_by(tokens.c.id.desc())
+    ).all()
+
+
+def make_token(
+    session: Session,
+    actor: Actor,
+    name: str,
+    scopes: Iterable[str],
+    expires: datetime | None = None,
+    *,
+    by: str | None = None,
+) -> tuple[str, int]:
+    """Make oneself a personal token; returns it (the only time it is seen) and its number.
+
+    `by` is the token that asks for it, where one does: what it makes is never stronger than itself,
+    neither in scopes nor in time. Raises Invalid, Forbidden, Unauthenticated.
+    """
+    user_id = require_user(actor)
+    name = " ".join(name.split())
+    if not 1 <= len(name) <= 200:
+        raise Invalid.at("name", "A token needs a name of 1 to 200 characters: say what it is for.")
+    if "\0" in name:
+        raise Invalid.at("name", "A name has no null characters.")
+    wanted = known_scopes(scopes)
+    if expires is not None and expires <= now():
+        raise Invalid.at("expires", "The time lies in the past.")
+    if actor.scopes is not None:
+        stronger = [s for s in wanted if s not in actor.scopes]
+        if stronger:
+            raise Forbidden(f"A token can't make one with the scope {stronger[0]}, which it lacks itself.")
+        made_by = session.execute(select(tokens).where(tokens.c.hash == digest(by or ""))).first()
+        if made_by is None or made_by.user_id != user_id or made_by.grant_id is not None:
+            raise Forbidden("Only a personal token, or you yourself in a browser, can make tokens.")
+        if made_by.expires is not None and (expires is None or expires > made_by.expires):
+            expires = made_by.expires
+    there = session.execute(
+        select(tokens.c.id)
+        .where(tokens.c.user_id == user_id, tokens.c.grant_id.is_(None))
+        .where(or_(tokens.c.expires.is_(None), tokens.c.expires > now()))
+        .limit(MAX_TOKENS)
+    ).all()
+    if len(there) >= MAX_TOKENS:
+        raise Conflict(f"You have {MAX_TOKENS} tokens already: revoke some that you no longer use.")
+    token, token_id = _insert_token(session, user_id, wanted, name, expires)
+    changes.append(session, actor.label, "created", "token", token_id)
+    return token, token_id
+
+
+def revoke_token(session: Session, actor: Actor, token_id: int) -> None:
+    """End one of one's own personal tokens. Raises NotFound, Unauthenticated."""
+    gone = session.execute(
+        delete(tokens)
+        .where(tokens.c.id == token_id, tokens.c.user_id == require_user(actor))
+        .where(tokens.c.grant_id.is_(None))
+        .returning(tokens.c.id)
+    ).first()
+    if gone is None:
+        raise NotFound("You have no token with this number.")
+    changes.append(session, actor.label, "revoked", "token", token_id)
 
 
 _BY_TOKEN = Prepared(
     select(
         users.c.id, users.c.email, users.c.name, users.c.is_admin, users.c.is_active,
-        tokens.c.scopes, tokens.c.expires,
+        tokens.c.id.label("token_id"), tokens.c.scopes, tokens.c.expires, tokens.c.last_used, tokens.c.grant_id,
     )
     .join(users, users.c.id == tokens.c.user_id)
     .where(tokens.c.hash == bindparam("hash"))
 )  # fmt: skip
+_DAY = timedelta(days=1)
 
 
-def by_token(session: Session, token: str) -> Actor:
-    """Who this token speaks for; ANONYMOUS for an unknown, expired or disabled one."""
-    row = _BY_TOKEN.on(session, {"hash": _digest(token)}).first()
-    if row is None or not row.is_active or (row.expires is not None and row.expires <= now()):
+def by_token(session: Session, token: str, used: Callable[[int], None] | None = None) -> Actor:
+    """Who this token speaks for; ANONYMOUS for an unknown, expired or disabled one.
+
+    `used` is told the number of a token whose last use is not known to the day: pass it on to `note_use`,
+    in a transaction of its own. A token of an application never has its user's rights as administrator:
+    consent was to its scopes.
+    """
+    row = _BY_TOKEN.on(session, {"hash": digest(token)}).first()
+    if row is None or not row.is_active:
         return ANONYMOUS
+    moment = now()
+    if row.expires is not None and row.expires <= moment:
+        return ANONYMOUS
+    if used is not None and (row.last_used is None or row.last_used <= moment - _DAY):
+        used(row.token_id)
     return Actor(
         user_id=row.id,
-        is_admin=row.is_admin,
+        is_admin=row.is_admin and row.grant_id is None,
         scopes=frozenset(row.scopes.split()),
         via="token",
         email=row.email,
         name=row.name,
+    )
+
+
+def note_use(session: Session, token_id: int) -> None:
+    """Write down that a token was used; at most once a day, however many processes ask for it."""
+    moment = now()
+    session.execute(
+        update(tokens)
+        .where(tokens.c.id == token_id)
+        .where(or_(tokens.c.last_used.is_(None), tokens.c.last_used <= moment - _DAY))
+        .values(last_used=moment)
     )
 
 
@@ -164,9 +277,10 @@ def begin_session(session: Session, user_id: int) -> str:
     cookie = secrets.token_urlsafe(32)
     moment = now()
     session.execute(delete(sessions).where(sessions.c.expires < moment))
+    session.execute(update(users).where(users.c.id == user_id).values(last_login=moment))
     session.execute(
         insert(sessions).values(
-            hash=_digest(cookie),
+            hash=digest(cookie),
             user_id=user_id,
             csrf=secrets.token_urlsafe(24),
             created=moment,
@@ -183,7 +297,7 @@ def log_in(session: Session, email: str, password: str) -> str | None:
 
 
 def log_out(session: Session, cookie: str) -> None:
-    session.execute(delete(sessions).where(sessions.c.hash == _digest(cookie)))
+    session.execute(delete(sessions).where(sessions.c.hash == digest(cookie)))
 
 
 _BY_SESSION = Prepared(
@@ -198,7 +312,7 @@ _BY_SESSION = Prepared(
 
 def by_session(session: Session, cookie: str) -> Actor:
     """Who this browser session belongs to; ANONYMOUS when ended."""
-    row = _BY_SESSION.on(session, {"hash": _digest(cookie)}).first()
+    row = _BY_SESSION.on(session, {"hash": digest(cookie)}).first()
     if row is None or not row.is_active or row.expires <= now():
         return ANONYMOUS
     return Actor(

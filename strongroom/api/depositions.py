@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 from starlette.requests import Request
@@ -17,6 +18,7 @@ from strongroom.errors import Finding, Invalid, NotFound
 from strongroom.files import service as files
 from strongroom.files.keys import safe_form_name
 from strongroom.http import shapes
+from strongroom.http.deprecation import deprecated
 from strongroom.http.deps import (
     actor_of,
     body_stream,
@@ -36,6 +38,7 @@ from strongroom.records import drafts, queries
 from strongroom.records.publish import publish as publish_draft
 from strongroom.records.views import DraftView, RecordView
 from strongroom.search.index import SearchRequest
+from strongroom.vocabularies import service as vocabularies
 
 # What our own answers hold beside `metadata`: sent back to us they say nothing new.
 DUMP_ONLY = frozenset(
@@ -67,7 +70,9 @@ DUMP_ONLY = frozenset(
 )
 
 
-def _data(body: Any, ctx: Context) -> tuple[RecordData | None, list[Finding]]:
+def _data(
+    body: Any, ctx: Context, before: RecordData | None = None
+) -> tuple[RecordData | None, list[Finding]]:
     """The metadata of a request's body; None when it has none. Raises Invalid."""
     if not isinstance(body, dict):
         raise Invalid.at("_schema", 'The body must be a JSON object: {"metadata": {…}}.')
@@ -76,7 +81,7 @@ def _data(body: Any, ctx: Context) -> tuple[RecordData | None, list[Finding]]:
         raise Invalid([Finding.of(str(k), "Unknown field.") for k in unknown])
     if "metadata" not in body:
         return None, []
-    loaded = legacy.load(body["metadata"], today=today(), site=ctx.settings.site_name)
+    loaded = legacy.load(body["metadata"], today=today(), site=ctx.settings.site_name, before=before)
     return loaded.data, loaded.warnings
 
 
@@ -139,7 +144,8 @@ async def create(request: Request) -> Response:
             actor = actor_of(session, request)
             require_scope(actor, WRITE, ctx.settings.enforce_scopes)
             data, warnings = _data(body, ctx)
-            made = drafts.create(session, ctx.db, actor, data or RecordData())
+            data = vocabularies.resolve(session, data or RecordData())
+            made = drafts.create(session, ctx.db, actor, data)
         return _look(ctx, actor, made), warnings
 
     view, warnings = await in_thread(request, work)
@@ -167,8 +173,13 @@ async def update(request: Request) -> Response:
             actor = actor_of(session, request)
             require_scope(actor, WRITE, ctx.settings.enforce_scopes)
             locked = drafts.lock(session, actor, _id(request))
-            data, warnings = _data(body, ctx)
+            before = RecordData.from_json(locked.data)
+            data, warnings = _data(body, ctx, before)
             if data is not None:
+                rights = data.metadata.rights
+                data = vocabularies.resolve(session, legacy.keep(before, data, body["metadata"]))
+                if data.metadata.rights[:1] != rights[:1]:  # the default that it speaks of was not taken
+                    warnings = [w for w in warnings if w.field != "metadata.license"]
                 drafts.update_data(session, actor, locked.id, data, if_match=if_match(request), locked=locked)
         return _look(ctx, actor, _id(request)), warnings
 
@@ -293,7 +304,15 @@ def _search(
 
 # files ---------------------------------------------------------------------------------------------------
 
+_old_file_api = deprecated(
+    "`/api/deposit/depositions/{id}/files` and `/files/{file_id}`",
+    date(2026, 11, 22),
+    "Files are sent to the bucket (`links.bucket`, `PUT /api/files/{bucket}/{key}`), which takes them of any size and as "
+    "they are; they are described, and sent in parts, at `/api/records/{id}/draft/files`. No end is planned.",
+)
 
+
+@_old_file_api
 async def list_files(request: Request) -> Response:
     """GET …/files: all files."""
     ctx = context(request)
@@ -306,6 +325,7 @@ async def list_files(request: Request) -> Response:
     return json_answer(request, await in_thread(request, work))
 
 
+@_old_file_api
 async def read_file(request: Request) -> Response:
     """GET …/files/{file_id}: one file."""
     ctx = context(request)
@@ -324,6 +344,7 @@ async def read_file(request: Request) -> Response:
     return json_answer(request, await in_thread(request, work))
 
 
+@_old_file_api
 async def add_file(request: Request) -> Response:
     """POST …/files: multipart/form-data with the part `file` and the field `name`, in any order. 201."""
     ctx = context(request)
@@ -367,6 +388,7 @@ async def add_file(request: Request) -> Response:
     return json_answer(request, body, 201)
 
 
+@_old_file_api
 async def sort_files(request: Request) -> Response:
     """PUT …/files: `[{"id": …}, …]` names every file once, in the new order. 200 with the list."""
     ctx = context(request)
@@ -386,6 +408,7 @@ async def sort_files(request: Request) -> Response:
     return json_answer(request, await in_thread(request, work))
 
 
+@_old_file_api
 async def rename_file(request: Request) -> Response:
     """PUT …/files/{file_id}: `{"filename": …}` (or `name`). 200 with the file."""
     ctx = context(request)
@@ -406,6 +429,7 @@ async def rename_file(request: Request) -> Response:
     return json_answer(request, await in_thread(request, work))
 
 
+@_old_file_api
 async def delete_file(request: Request) -> Response:
     """DELETE …/files/{file_id}: 204; 403 on a published record."""
     ctx = context(request)

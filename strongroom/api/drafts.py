@@ -15,7 +15,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from strongroom.access import ACTIONS, WRITE, Actor, require_scope, require_user
-from strongroom.api.records import expansion, hits_answer, hits_envelope, rdm_answer, wants_rdm
+from strongroom.api.records import (
+    expansion,
+    hits_answer,
+    hits_envelope,
+    in_shape,
+    rdm_answer,
+    wants_rdm,
+    with_sharing,
+)
 from strongroom.context import Context
 from strongroom.db import Session
 from strongroom.errors import Finding, Invalid, NotFound, Unsupported
@@ -37,9 +45,11 @@ from strongroom.metadata.model import RecordData
 from strongroom.records import curation, drafts, queries
 from strongroom.records.publish import publish as publish_draft
 from strongroom.records.views import DraftView, RecordView
+from strongroom.vocabularies import service as vocabularies
 
 View = DraftView | RecordView
 JSON_TYPES = ("application/json", rocrate.MEDIA_TYPE)
+_NO_FILES = "Upload at least one file, or say that there are none: files.enabled false."
 
 
 def _id(request: Request) -> int:
@@ -63,7 +73,7 @@ def _seen(session: Session, actor: Actor, draft_id: int) -> DraftView:
     view = drafts.view(session, actor, draft_id)
     if view is None:
         raise NotFound("The persistent identifier does not exist.")
-    return view
+    return with_sharing(session, actor, view)
 
 
 def _look(ctx: Context, actor: Actor, draft_id: int) -> DraftView:
@@ -77,11 +87,11 @@ def _writer(session: Session, request: Request, scope: str = WRITE) -> Actor:
     return actor
 
 
-def _with_doi_rule(ctx: Context, record_id: int, data: RecordData, errors: list[Finding]) -> list[Finding]:
+def _with_rules(ctx: Context, view: DraftView, errors: list[Finding]) -> list[Finding]:
     """The errors of a saved draft, with that of a DOI under our own prefix that is not its own."""
     settings = ctx.settings
-    doi = (data.doi or "").lower()
-    if doi.startswith(settings.doi_prefix.lower() + "/") and doi != settings.doi(record_id).lower():
+    doi = (view.data.doi or "").lower()
+    if doi.startswith(settings.doi_prefix.lower() + "/") and doi != settings.doi(view.id).lower():
         text = rdm.DOI_TAKEN.format(prefix=settings.doi_prefix, site=settings.site_name)
         return [*errors, Finding.of("pids.doi", text)]
     return errors
@@ -99,10 +109,12 @@ async def create(request: Request) -> Response:
             actor = _writer(session, request)
             said, left_out = rocrate.read(body) if crate else (body, [])
             loaded = rdm.load(said, today=today())
-            made = drafts.create(session, ctx.db, actor, loaded.data)
+            data = vocabularies.resolve(session, loaded.data)
+            unknown = vocabularies.missing(session, data)
+            made = drafts.create(session, ctx.db, actor, data)
             _order(session, actor, made, body)
         view = _look(ctx, actor, made)
-        return view, _with_doi_rule(ctx, made, view.data, [*left_out, *loaded.warnings])
+        return view, _with_rules(ctx, view, [*left_out, *loaded.warnings, *unknown])
 
     view, errors = await in_thread(request, work)
     return rdm_answer(request, view, 201, errors)
@@ -145,11 +157,17 @@ async def update(request: Request) -> Response:
             row = drafts.lock(session, actor, _id(request))
             drafts.check_revision(row, if_match(request))
             loaded = rdm.load(body, today=today(), before=RecordData.from_json(row.data))
-            drafts.update_data(session, actor, row.id, loaded.data, locked=row)
+            data = vocabularies.resolve(session, loaded.data)
+            unknown = vocabularies.missing(session, data)
+            drafts.update_data(session, actor, row.id, data, locked=row)
             if not row.published:
                 _order(session, actor, row.id, body)
         view = _look(ctx, actor, _id(request))
-        return view, _with_doi_rule(ctx, view.id, view.data, loaded.warnings)
+        errors = [*loaded.warnings, *unknown]
+        if not view.files and not view.data.metadata_only:
+            # Not when it is created: nobody can have sent any yet.
+            errors = [*errors, Finding.of("files.enabled", "Missing uploaded files.", _NO_FILES)]
+        return view, _with_rules(ctx, view, errors)
 
     view, errors = await in_thread(request, work)
     return rdm_answer(request, view, 200, errors)
@@ -215,7 +233,7 @@ async def publish(request: Request) -> Response:
             except Invalid as error:
                 raise Invalid([rdm.in_rdm_words(f) for f in error.findings], error.message) from None
         with ctx.db.read() as session:
-            return queries.by_id(session, actor, _id(request))
+            return with_sharing(session, actor, queries.by_id(session, actor, _id(request)))
 
     view = await in_thread(request, work)
     request.app.state.wake()
@@ -261,14 +279,18 @@ async def mine(request: Request) -> Response:
             paging.size,
             paging.sort or "newest",
             paging.all_versions,
-            actor.user_id,
+            actor,
         )
+        of_others = flag(request.query_params.get("shared_with_me"))
+        asked = replace(asked, of_others=of_others)
         published = request.query_params.get("is_published")
         if published is not None:
             asked = replace(asked, status="published" if flag(published) else "draft")
         hits = ctx.search.search("depositions", asked)
         with ctx.db.read() as session:
-            owned = drafts.owned_among(session, actor, hits.ids)
+            # The index may be behind: what is the actor's or shared with him, the database says.
+            among = drafts.shared_among if of_others else drafts.owned_among
+            owned = among(session, actor, hits.ids)
             opened = drafts.views(session, actor, [i for i in hits.ids if owned.get(i) is True])
             done = {
                 v.id: v
@@ -279,7 +301,8 @@ async def mine(request: Request) -> Response:
         views: list[View] = [
             v for i in dict.fromkeys(hits.ids) if (v := opened.get(i) or done.get(i)) is not None
         ]
-        return hits_envelope(request, "user/records", paging, views, hits, vendor)
+        shown = [in_shape(v, ctx.settings, vendor) for v in views]
+        return hits_envelope(request, "user/records", paging, shown, hits)
 
     return hits_answer(await in_thread(request, work), vendor)
 
@@ -288,13 +311,13 @@ async def mine(request: Request) -> Response:
 
 
 async def revisions(request: Request) -> Response:
-    """GET /api/records/{id}/revisions: all that its metadata ever said, oldest first; for its managers."""
+    """GET /api/records/{id}/revisions: all that its metadata ever said, newest first; for its managers."""
     ctx = context(request)
 
     def work() -> list[shapes.JSON]:
         with ctx.db.read() as session:
             found = queries.revisions(session, actor_of(session, request), _id(request))
-            return [shapes_rdm.revision(r, ctx.settings) for r in found]
+            return [shapes_rdm.revision(r, ctx.settings) for r in reversed(found)]
 
     return _plain(await in_thread(request, work))
 
@@ -326,24 +349,43 @@ async def withdraw(request: Request) -> Response:
     body = await _body(request)
 
     def work() -> None:
-        said = body if isinstance(body, dict) else {}
-        reason = said.get("removal_reason")
-        note = said.get("note")
         with ctx.db.begin() as session:
+            actor = _writer(session, request, ACTIONS)
+            said = _removal(body) if actor.is_admin else {}
             curation.withdraw(
                 session,
                 ctx.settings,
-                _writer(session, request, ACTIONS),
+                actor,
                 _id(request),
-                str(reason.get("id") or "") if isinstance(reason, dict) else "",
-                note if isinstance(note, str) else "",
-                citation=said.get("citation_text") if isinstance(said.get("citation_text"), str) else None,
-                is_visible=said.get("is_visible", True) is not False,
+                said.get("removal_reason", {}).get("id", ""),
+                said.get("note") or "",
+                citation=said.get("citation_text"),
+                is_visible=said.get("is_visible", True),
             )
 
     await in_thread(request, work)
     request.app.state.wake()
     return Response(status_code=204)
+
+
+def _removal(body: Any) -> dict[str, Any]:
+    """The body of a withdrawal. Raises Invalid with all that is wrong."""
+    if not isinstance(body, dict):
+        raise Invalid.at("_schema", "Invalid input type. The body must be a JSON object.")
+    findings = []
+    reason = body.get("removal_reason", {})
+    if not isinstance(reason, dict) or not isinstance(reason.get("id", ""), str):
+        findings.append(
+            Finding.of("removal_reason", 'Not a valid reason: send {"id": "spam"}, for instance.')
+        )
+    for name in ("note", "citation_text"):
+        if not isinstance(body.get(name, ""), str | None):
+            findings.append(Finding.of(name, "Not a valid string."))
+    if not isinstance(body.get("is_visible", True), bool):
+        findings.append(Finding.of("is_visible", "Not a valid boolean."))
+    if findings:
+        raise Invalid(findings)
+    return body
 
 
 async def restore(request: Request) -> Response:
@@ -355,7 +397,7 @@ async def restore(request: Request) -> Response:
             actor = _writer(session, request, ACTIONS)
             curation.restore(session, ctx.settings, actor, _id(request))
         with ctx.db.read() as session:
-            return queries.by_id(session, actor, _id(request))
+            return with_sharing(session, actor, queries.by_id(session, actor, _id(request)))
 
     view = await in_thread(request, work)
     request.app.state.wake()
@@ -375,7 +417,7 @@ async def draft_media_files(request: Request) -> Response:
             _seen(session, actor_of(session, request), _id(request))
 
     await in_thread(request, work)
-    return _plain(shapes_rdm.media_files(_id(request), ctx.settings, draft=True))
+    return _media_files(request, draft=True)
 
 
 async def media_files(request: Request) -> Response:
@@ -387,4 +429,11 @@ async def media_files(request: Request) -> Response:
             queries.by_id(session, actor_of(session, request), _id(request), with_files=False)
 
     await in_thread(request, work)
-    return _plain(shapes_rdm.media_files(_id(request), ctx.settings, draft=False))
+    return _media_files(request, draft=False)
+
+
+def _media_files(request: Request, *, draft: bool) -> Response:
+    answer = _plain(shapes_rdm.media_files(_id(request), context(request).settings, draft=draft))
+    if wants_rdm(request):
+        answer.headers["Content-Type"] = shapes_rdm.MEDIA_TYPE
+    return answer

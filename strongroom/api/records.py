@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from strongroom.access import Actor
 from strongroom.accounts import service as accounts
+from strongroom.api.draft_files import record_entry
 from strongroom.db import Session
-from strongroom.errors import Finding, Forbidden, Invalid, NotAcceptable
+from strongroom.errors import Finding, Invalid, NotAcceptable
 from strongroom.files import service as files
 from strongroom.http import rdm, representations, shapes
 from strongroom.http.caching import VARY, Ready, conditional, encoded, headers_for
@@ -31,7 +34,11 @@ from strongroom.http.downloads import archive_of, content_of
 from strongroom.http.listing import Paging, search_request
 from strongroom.ids import today
 from strongroom.records import queries
-from strongroom.records.views import DraftView, RecordView
+from strongroom.records.views import DraftView, RecordView, Sharing
+from strongroom.settings import Settings
+from strongroom.sharing import service as sharing
+
+V = TypeVar("V", DraftView, RecordView)
 
 
 def _id(request: Request) -> int:
@@ -106,6 +113,9 @@ async def read(request: Request) -> Response | Ready:
         )
     private = has_credentials(request)
     cache = request.app.state.cache
+    link = (
+        f'<{ctx.settings.base_url}/api/records/{record_id}> ; rel="linkset" ; type="application/linkset+json"'
+    )
 
     def work() -> Response | Ready:
         actor = who(request)
@@ -113,10 +123,9 @@ async def read(request: Request) -> Response | Ready:
         if isinstance(found, int):
             return _redirect(request, found, 302)
         # Who shows who he is may get more than others: his ETag is his own.
-        whose = [f"u{actor.user_id}"] if private else []
+        whose = [found.reader] if private else []
         etag = found.stamp.etag(request.app.state.edition, representation.name, *whose)
         headers = encoded(headers_for(etag, private))
-        link = f'<{ctx.settings.base_url}/api/records/{record_id}> ; rel="linkset" ; type="application/linkset+json"'
         headers.append((b"link", link.encode()))
         if conditional(request, etag):
             return Ready(304, headers)
@@ -124,6 +133,9 @@ async def read(request: Request) -> Response | Ready:
         body = None if private else cache.get(key)
         if body is None:
             view = found.view(with_versions=representation.needs_versions)
+            if representation.name == "rdm":
+                with ctx.db.read() as session:
+                    view = with_sharing(session, actor, view)
             body = representations.render(representation, view, ctx.settings, today())
             if not private:
                 cache.put(key, body)
@@ -140,7 +152,10 @@ async def read(request: Request) -> Response | Ready:
             view = found.view(with_files=not without_files(request))
             with ctx.db.read() as session:
                 expanded = expansion(request, session, view)
-            return rdm_answer(request, view, 200, expanded=expanded)
+                view = with_sharing(session, actor, view)
+            answer = rdm_answer(request, view, 200, expanded=expanded)
+            answer.headers["Link"] = link
+            return answer
 
         return await in_thread(request, special)
     if request.query_params.get("prettyprint") and representation.name == "json":
@@ -176,13 +191,11 @@ async def search(request: Request) -> Response:
                 paging.size,
                 paging.sort,
                 paging.all_versions,
-                actor.user_id,
+                actor,
             ),
         )
         request.state.behind = hits.behind
-        with ctx.db.read() as session:
-            found = queries.by_ids(session, actor, hits.ids, with_files=True)
-        return hits_envelope(request, "records", paging, found, hits, vendor)
+        return hits_envelope(request, "records", paging, shown_hits(request, actor, hits.ids, vendor), hits)
 
     body = await in_thread(request, work)
     headers = {
@@ -197,13 +210,63 @@ async def search(request: Request) -> Response:
     return answer
 
 
+def with_sharing(session: Session, actor: Actor, view: V) -> V:
+    """The view with who may do what with its concept: the settings for all, grants for its managers."""
+    return replace(view, sharing=sharing.described(session, actor, view))
+
+
+def with_settings(session: Session, views: Sequence[RecordView]) -> list[RecordView]:
+    """The views of a list with their concepts' settings, in one statement."""
+    known = sharing.settings_of_many(session, {v.concept_id: v.data.access for v in views})
+    return [replace(v, sharing=Sharing(settings=known[v.concept_id].as_json())) for v in views]
+
+
+def in_shape(view: DraftView | RecordView, settings: Settings, vendor: bool) -> shapes.JSON:
+    """One hit in the JSON that the client wants."""
+    if vendor:
+        return rdm.record(view, settings, today())
+    if isinstance(view, DraftView):
+        return rdm.draft_in_legacy_shape(view, settings, today())
+    return shapes.record(view, settings, today())
+
+
+def shown_hits(request: Request, actor: Actor, ids: Sequence[int], vendor: bool) -> list[object]:
+    """These records in this order, less those the actor may not see.
+
+    For readers without credentials the bytes of each are those of the record itself, kept since it was last asked for.
+    """
+    ctx, state = context(request), request.app.state
+    public = not has_credentials(request) and not request.query_params.get("prettyprint")
+    name = "rdm" if vendor else "json"
+    kept: dict[int, object] = {}
+    keys: dict[int, object] = {}
+    with ctx.db.read() as session:
+        found = queries.rows_of(session, actor, ids)
+        if public:
+            for hit in found:
+                if hit.whole_in_a_list:
+                    keys[hit.stamp.id] = key = ("record", hit.stamp.etag(state.edition, name))
+                    if (body := state.cache.get(key)) is not None:
+                        kept[hit.stamp.id] = orjson.Fragment(body)
+        missing = [hit for hit in found if hit.stamp.id not in kept]
+        views = queries.views_of(session, actor, missing)
+        for view in with_settings(session, views) if vendor and views else views:
+            shown = in_shape(view, ctx.settings, vendor)
+            if view.id in keys:
+                body = orjson.dumps(shown)
+                state.cache.put(keys[view.id], body)
+                kept[view.id] = orjson.Fragment(body)
+            else:
+                kept[view.id] = shown
+    return [kept[hit.stamp.id] for hit in found]
+
+
 def hits_envelope(
     request: Request,
     path: str,
     paging: Paging,
-    views: Sequence[DraftView | RecordView],
+    shown: Sequence[object],
     hits: Any,
-    vendor: bool,
 ) -> shapes.JSON:
     """A page of hits in InvenioRDM's envelope (section 0.2)."""
     settings = context(request).settings
@@ -213,20 +276,13 @@ def hits_envelope(
         links["prev"] = page_url(request, base, paging.page - 1, paging)
     if paging.page * paging.size < min(hits.total, 10_000):
         links["next"] = page_url(request, base, paging.page + 1, paging)
-    shown = [
-        rdm.record(v, settings, today())
-        if vendor
-        else rdm.draft_in_legacy_shape(v, settings, today())
-        if isinstance(v, DraftView)
-        else shapes.record(v, settings, today())
-        for v in views
-    ]
     body: shapes.JSON = {
         "hits": {"hits": shown, "total": hits.total},
         "aggregations": aggregations(hits.facets),
         "links": links,
     }
-    body["sortBy"] = paging.sort or ("bestmatch" if request.query_params.get("q") else "newest")
+    if wants_rdm(request):  # Zenodo's shape has none
+        body["sortBy"] = paging.sort or ("bestmatch" if request.query_params.get("q") else "newest")
     return body
 
 
@@ -238,7 +294,10 @@ def hits_answer(body: shapes.JSON, vendor: bool) -> Response:
 def aggregations(facets: Mapping[str, Sequence[object]]) -> shapes.JSON:
     """Facets in Zenodo's shape."""
     return {
-        name: {"buckets": [_bucket(b) for b in buckets], "label": _LABELS.get(name, name)}
+        name: {
+            "buckets": [_bucket(b, nested=name == "resource_type") for b in buckets],
+            "label": _LABELS.get(name, name),
+        }
         for name, buckets in facets.items()
     }
 
@@ -252,7 +311,7 @@ _LABELS = {
 }
 
 
-def _bucket(b: object) -> shapes.JSON:
+def _bucket(b: object, *, nested: bool = False) -> shapes.JSON:
     inner = getattr(b, "inner", None) or []
     body: shapes.JSON = {
         "key": getattr(b, "key", ""),
@@ -260,7 +319,7 @@ def _bucket(b: object) -> shapes.JSON:
         "label": getattr(b, "label", None) or getattr(b, "key", ""),
         "is_selected": getattr(b, "selected", False),
     }
-    if inner:
+    if nested:
         body["inner"] = {"buckets": [_bucket(i) for i in inner]}
     return body
 
@@ -301,38 +360,14 @@ async def versions(request: Request) -> Response:
             url = f"{ctx.settings.base_url}/api/records/{_id(request)}/versions"
             return {
                 "hits": {
-                    "hits": [
-                        rdm.record(v, ctx.settings, today())
-                        if vendor
-                        else shapes.record(v, ctx.settings, today())
-                        for v in found
-                    ],
+                    "hits": [in_shape(v, ctx.settings, vendor) for v in found],
                     "total": len(ids),
                 },
                 "links": {"self": page_url(request, url, paging.page, paging)},
-                "sortBy": "version",
+                **({"sortBy": "version"} if vendor else {}),
             }
 
     return hits_answer(await in_thread(request, work), vendor)
-
-
-def _readable(session: Session, request: Request) -> RecordView:
-    """The record, with files. Raises Forbidden where they may not be read."""
-    view = queries.by_id(session, actor_of(session, request), _id(request))
-    if view.files is None:
-        raise Forbidden()
-    return view
-
-
-async def list_files(request: Request) -> Response:
-    """GET /api/records/{id}/files: all files with what is known of them."""
-    ctx = context(request)
-
-    def work() -> shapes.JSON:
-        with ctx.db.read() as session:
-            return shapes.file_list(_readable(session, request), ctx.settings)
-
-    return json_answer(request, await in_thread(request, work))
 
 
 async def read_file(request: Request) -> Response:
@@ -346,7 +381,7 @@ async def read_file(request: Request) -> Response:
             actor = actor_of(session, request)
             bucket = queries.bucket(session, actor, _id(request))
             found = files.find(session, bucket, request.path_params["key"])
-            return shapes.file_entry(found, bucket.record_id, bucket.id, ctx.settings)
+            return record_entry(found, bucket.record_id, ctx.settings)
 
     return json_answer(request, await in_thread(request, work))
 

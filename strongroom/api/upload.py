@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from strongroom.access import WRITE, Actor, require_scope
 from strongroom.context import Context
+from strongroom.db import Session
 from strongroom.errors import Finding, Incomplete, Invalid, Malformed, NotFound, StorageFull, TooLarge
 from strongroom.files import service as files
 from strongroom.files.service import Bucket, Room, Stored
@@ -73,8 +74,13 @@ async def accept(
     *,
     size: int | None,
     digests: Mapping[str, bytes],
+    opening: Callable[[Session, Actor], tuple[Bucket, int]] | None = None,
 ) -> Pending:
-    """Take bytes into the store. `key` is checked before they come, where it is known already."""
+    """Take bytes into the store. `key` is checked before they come, where it is known already.
+
+    `opening` gives the bucket, locked, and the bytes already reserved for this file (`files.reserve`); the default
+    is that of the deposit API.
+    """
     ctx = context(request)
     location = new_location()
     free = await asyncio.get_running_loop().run_in_executor(ctx.blocks, ctx.store.free)
@@ -83,12 +89,25 @@ async def accept(
         with ctx.db.begin(durable=False) as session:
             actor = actor_of(session, request)
             require_scope(actor, WRITE, ctx.settings.enforce_scopes)
-            bucket = drafts.open_bucket(session, actor, draft_id)
-            if key is not None:
-                files.check_name(session, bucket, key)
+            announced = 0
+            if opening is not None:
+                bucket, announced = opening(session, actor)
+            else:
+                bucket = drafts.open_bucket(session, actor, draft_id)
+                if key is not None:
+                    files.check_name(session, bucket, key)
             assert actor.user_id is not None
             room = files.reserve(
-                session, bucket, key, actor.user_id, size, location, ctx.store.name, ctx.settings, free
+                session,
+                bucket,
+                key,
+                actor.user_id,
+                size,
+                location,
+                ctx.store.name,
+                ctx.settings,
+                free,
+                announced,
             )
             return actor, bucket, room
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 import strongroom
+from strongroom.cli.vocabulary import vocabulary
 from strongroom.settings import Settings
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 @click.version_option(strongroom.__version__, prog_name="strongroom")
 def cli() -> None:
     """A repository for research data. Settings come from STRONGROOM_… (docs/operators/settings.md)."""
+
+
+cli.add_command(vocabulary)
 
 
 def _log(settings: Settings) -> None:

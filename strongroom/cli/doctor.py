@@ -88,6 +88,7 @@ def examine(settings: Settings, say: Callable[[str], None]) -> bool:
     if db is not None:
         _jobs(db, ok, note, bad)
         _index(settings, db, ok, note)
+        _vocabularies(settings, db, ok, note)
         db.close()
     _store(settings, ok, bad)
     return well
@@ -171,3 +172,25 @@ def _index(settings: Settings, db: Database, ok: Callable[[str], None], note: Ca
             note(f"{text}. A running server catches up by itself; `strongroom index rebuild` builds it anew.")
         else:
             ok(text)
+
+
+def _vocabularies(
+    settings: Settings, db: Database, ok: Callable[[str], None], note: Callable[[str], None]
+) -> None:
+    from strongroom.search.terms import TermService
+    from strongroom.vocabularies import service
+    from strongroom.vocabularies.sources import DatabaseTerms
+
+    with db.read() as session:
+        counts = service.counts(session)
+        unfinished = service.unfinished(session)
+    loaded = [f"{counts[kind]:,} {kind}" for kind in service.LOADED if counts[kind]]
+    ok(f"vocabularies: {', '.join(loaded) or 'none loaded (`strongroom vocabulary load` takes them)'}")
+    for source, file in unfinished:
+        note(f"vocabularies: the load of {source} from {file} runs, or was ended: then load it again.")
+    state: Any = TermService(settings.index_dir, DatabaseTerms(db)).status()
+    text = f"index of vocabularies: {state['documents']:,} terms, {state['behind']:,} changes behind"
+    if not state["sound"] or state["behind"] > 1000:
+        note(f"{text}. A running server catches up by itself.")
+    else:
+        ok(text)

@@ -8,7 +8,7 @@ time, so only the newest version's span is ever open to change.
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, String, Table
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, String, Table, Text, false
 
 from strongroom.db import Bytewise, Moment, metadata
 
@@ -39,6 +39,8 @@ objects = Table(
     Column("mimetype", String(200), nullable=False),
     Column("created", Moment, nullable=False),
     Column("updated", Moment, nullable=False),
+    Column("metadata", Text),  # JSON object: description, licence, role …
+    Column("hidden", Boolean, nullable=False, server_default=false()),
     Index("uq_objects_span", "concept_id", "key", "first_version", unique=True),
     Index("ix_objects_fold", "concept_id", "key_fold"),
 )
@@ -55,4 +57,69 @@ uploads = Table(
     Column("reserved", BigInteger, nullable=False),  # bytes
     Column("started", Moment, nullable=False),
     Column("heartbeat", Moment, nullable=False),
+)
+
+# How many files and bytes a version has, so that a quota of 50,000 files is not counted at each upload. A row may
+# be missing (`files.service` counts then, and writes it); one that is there is kept up to date by every verb.
+# Version 0 stands for all object rows of the concept: what its owner's quota is charged.
+tallies = Table(
+    "file_tallies",
+    metadata,
+    Column("concept_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("files", BigInteger, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+)
+
+# A file that was announced to an open draft and is no object yet (api-rdm.md section 2). The row goes when the file
+# is completed: then an object has its name. What it names in the store is durable, and named by nothing else.
+transfers = Table(
+    "transfers",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("draft_id", BigInteger, nullable=False),
+    Column("concept_id", BigInteger, nullable=False, index=True),
+    Column("version", Integer, nullable=False),
+    Column("user_id", Integer, nullable=False, index=True),
+    Column("key", Bytewise, nullable=False),
+    Column("key_fold", Bytewise, nullable=False),
+    Column("mimetype", String(200), nullable=False),
+    Column("type", String(1), nullable=False),  # L local, M multipart, F fetch
+    Column("status", String(10), nullable=False),  # pending, verifying, failed
+    Column("size", BigInteger),  # announced
+    Column("checksum", String(150)),  # announced, as sent
+    Column("part_size", BigInteger),
+    Column("parts", Integer),
+    Column(
+        "epoch", Integer, nullable=False, server_default="0"
+    ),  # grows when received bytes are written over
+    Column("handle", Text),  # what the store calls the upload of parts; NULL: not begun
+    Column("hasher", String(120)),  # the process that hashes parts while they arrive
+    Column("url", Text),  # where to fetch from; never shown
+    Column("store", String(40)),
+    Column("location", String(200)),
+    # Of bytes that are there whole: size and digests found.
+    Column("held_size", BigInteger),
+    Column("md5", String(32)),
+    Column("sha256", String(64)),
+    Column("crc32", BigInteger),
+    Column("error", Text),
+    Column("metadata", Text),
+    Column("hidden", Boolean, nullable=False, server_default=false()),
+    Column("created", Moment, nullable=False),
+    Column("updated", Moment, nullable=False),
+    Column("expires", Moment, nullable=False, index=True),
+    Index("uq_transfers_key", "draft_id", "key", unique=True),
+    Index("ix_transfers_fold", "draft_id", "key_fold"),
+)
+
+# A part that was received: written only when its bytes are durable.
+transfer_parts = Table(
+    "transfer_parts",
+    metadata,
+    Column("transfer_id", String(36), ForeignKey("transfers.id", ondelete="CASCADE"), primary_key=True),
+    Column("part", Integer, primary_key=True, autoincrement=False),
+    Column("size", BigInteger, nullable=False),
+    Column("etag", String(200), nullable=False),
+    Column("received", Moment, nullable=False),
 )

@@ -15,12 +15,13 @@ from hashlib import blake2b
 from typing import Any
 
 import orjson
-from sqlalchemy import and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import and_, bindparam, case, delete, func, insert, or_, select, update
 
 from strongroom.db import AnyRow, Database, Prepared, Session, insert_row, metadata, moment
 from strongroom.errors import Finding, Invalid, NotFound, StorageFull, TooLarge
+from strongroom.files import quotas
 from strongroom.files.keys import check_key, fold_case, fold_normal, parents
-from strongroom.files.models import instances, objects, uploads
+from strongroom.files.models import instances, objects, tallies, transfers, uploads
 from strongroom.files.views import FileView
 from strongroom.ids import new_key, new_uuid, now
 from strongroom.jobs import queue
@@ -69,7 +70,7 @@ def record_of_bucket(bucket: str) -> int | None:
 _COLUMNS = (
     objects.c.id, objects.c.version_id, objects.c.key, instances.c.size, instances.c.md5,
     instances.c.sha256, instances.c.crc32, objects.c.mimetype, objects.c.created, objects.c.updated,
-    instances.c.store, instances.c.location,
+    instances.c.store, instances.c.location, objects.c.metadata, objects.c.hidden,
 )  # fmt: skip
 
 
@@ -87,13 +88,18 @@ _FILES = select(*_COLUMNS).join(instances, instances.c.id == objects.c.instance_
 _LIST = Prepared(_FILES.order_by(objects.c.key))
 _BY_KEY = Prepared(_FILES.where(objects.c.key == bindparam("key")))
 _BY_ID = Prepared(_FILES.where(objects.c.id == bindparam("id")))
-_CURRENT = Prepared(select(objects).where(_HERE, objects.c.key == bindparam("key")))
+_CURRENT = Prepared(
+    select(objects, instances.c.size)
+    .join(instances, instances.c.id == objects.c.instance_id)
+    .where(_HERE, objects.c.key == bindparam("key"))
+)
 _MEASURE = Prepared(
     select(func.count(), func.coalesce(func.sum(instances.c.size), 0))
     .select_from(objects)
     .join(instances, instances.c.id == objects.c.instance_id)
     .where(_HERE)
 )
+_IS_THERE = Prepared(select(objects.c.key).where(_HERE, objects.c.key == bindparam("key")))
 _INSIDE = Prepared(
     select(objects.c.key)
     .where(_HERE, objects.c.key > bindparam("low"), objects.c.key < bindparam("high"))
@@ -114,6 +120,28 @@ _EQUAL = Prepared(
     )
     .limit(1)
     .with_for_update()
+)
+_TALLY = Prepared(
+    select(tallies.c.files, tallies.c.bytes).where(
+        tallies.c.concept_id == bindparam("concept_id"), tallies.c.version == bindparam("version")
+    )
+)
+_ALL_VERSIONS = tallies.c.version == 0
+_MOVE_TALLIES = Prepared(
+    update(tallies)
+    .where(
+        tallies.c.concept_id == bindparam("concept_id"),
+        or_(_ALL_VERSIONS, tallies.c.version == bindparam("nth")),
+    )
+    .values(
+        files=tallies.c.files + case((_ALL_VERSIONS, bindparam("rows")), else_=bindparam("more")),
+        bytes=tallies.c.bytes + case((_ALL_VERSIONS, bindparam("row_bytes")), else_=bindparam("more_bytes")),
+    )
+)
+_ANNOUNCED = Prepared(
+    select(transfers.c.id, transfers.c.store, transfers.c.location, transfers.c.handle).where(
+        transfers.c.draft_id == bindparam("draft_id"), transfers.c.key == bindparam("key")
+    )
 )
 _END_UPLOAD = Prepared(delete(uploads).where(uploads.c.location == bindparam("at")))
 
@@ -138,9 +166,11 @@ def list_files(session: Session, bucket: Bucket, limit: int | None = None) -> li
     return _ordered(bucket, [_view(row) for row in rows])
 
 
-_HOT = """SELECT o.id, o.version_id, o.key, i.size, i.md5, i.sha256, i.crc32, o.mimetype, o.created, o.updated,
-    i.store, i.location
-    FROM objects o JOIN file_instances i ON i.id = o.instance_id
+_SHOWN = """o.id, o.version_id, o.key, i.size, i.md5, i.sha256, i.crc32, o.mimetype, o.created, o.updated,
+    i.store, i.location, o.metadata, o.hidden"""
+_MANY = f"""SELECT {_SHOWN}, o.concept_id, o.first_version, o.last_version
+    FROM objects o JOIN file_instances i ON i.id = o.instance_id"""
+_HOT = f"""SELECT {_SHOWN} FROM objects o JOIN file_instances i ON i.id = o.instance_id
     WHERE o.concept_id = ? AND o.first_version <= ? AND (o.last_version IS NULL OR o.last_version >= ?)
     ORDER BY o.key"""
 
@@ -149,32 +179,33 @@ def list_files_hot(db: Database, bucket: Bucket) -> list[FileView]:
     """`list_files` of a published version by one hand-written SELECT; its files never change."""
     return _ordered(
         bucket,
-        [
-            _view((*row[:8], moment(row[8]), moment(row[9]), row[10], row[11]))
-            for row in db.hot(_HOT, bucket.concept_id, bucket.version, bucket.version)
-        ],
+        [_from_hot(row) for row in db.hot(_HOT, bucket.concept_id, bucket.version, bucket.version)],
     )
+
+
+def _from_hot(row: Any) -> FileView:
+    """A file from `_SHOWN`, times as the database gives them."""
+    return _view((*row[:8], moment(row[8]), moment(row[9]), row[10], row[11], row[12], bool(row[13])))
 
 
 def list_files_of(session: Session, buckets: Sequence[Bucket]) -> dict[int, list[FileView]]:
     """The files of several versions by record id, in one statement (a page of search results)."""
     if not buckets:
         return {}
-    wanted = or_(*(in_version(b.concept_id, b.version) for b in buckets))
-    rows = session.execute(
-        select(*_COLUMNS, objects.c.concept_id, objects.c.first_version, objects.c.last_version)
-        .join(instances, instances.c.id == objects.c.instance_id)
-        .where(wanted)
-        .order_by(objects.c.key)
-    ).all()
-    width = len(_COLUMNS)
+    # Numbers of ours, written into the statement: building ten of these conditions costs ten times their answer.
+    wanted = " OR ".join(
+        f"(o.concept_id = {b.concept_id:d} AND o.first_version <= {b.version:d} "
+        f"AND (o.last_version IS NULL OR o.last_version >= {b.version:d}))"
+        for b in buckets
+    )
+    rows = session.exec_driver_sql(f"{_MANY} WHERE {wanted} ORDER BY o.key").all()
     of_concept: dict[int, list[AnyRow]] = defaultdict(list)
     for row in rows:
         of_concept[row.concept_id].append(row)
     found: dict[int, list[FileView]] = {}
     for b in buckets:
         mine = [
-            _view(row[:width])
+            _from_hot(row)
             for row in of_concept[b.concept_id]
             if row.first_version <= b.version and (row.last_version is None or row.last_version >= b.version)
         ]
@@ -223,42 +254,124 @@ def find_by_id(session: Session, bucket: Bucket, file_id: str) -> FileView:
     return _view(row)
 
 
+def page_of(session: Session, bucket: Bucket, offset: int, limit: int) -> list[FileView]:
+    """One page of a version's files, in the order of `list_files`."""
+    if bucket.file_order:
+        return list_files(session, bucket)[offset : offset + limit]
+    ids = (
+        select(objects.c.id)
+        .where(in_version(bucket.concept_id, bucket.version))
+        .order_by(objects.c.key)
+        .offset(offset)
+        .limit(limit)
+        .subquery()
+    )
+    rows = session.execute(
+        select(*_COLUMNS)
+        .select_from(ids)
+        .join(objects, objects.c.id == ids.c.id)
+        .join(instances, instances.c.id == objects.c.instance_id)
+        .order_by(objects.c.key)
+    ).all()
+    return [_view(row) for row in rows]
+
+
 def measure(session: Session, concept_id: int, version: int) -> tuple[int, int]:
     """(number of files, bytes) of a version."""
-    row = _MEASURE.on(session, {"concept_id": concept_id, "version": version}).one()
+    values = {"concept_id": concept_id, "version": version}
+    row = _TALLY.on(session, values).first() or _MEASURE.on(session, values).one()
     return int(row[0]), int(row[1])
 
 
-def user_bytes(session: Session, user_id: int) -> int:
-    """Bytes of all different stored files in this user's concepts."""
-    concepts = metadata.tables["concepts"]  # only its owner is read; the noun stands above this one
-    named = (
-        select(objects.c.instance_id)
-        .join(concepts, concepts.c.id == objects.c.concept_id)
-        .where(concepts.c.owner_id == user_id)
-        .distinct()
-        .subquery()
+def keep_tally(session: Session, concept_id: int, version: int) -> tuple[int, int]:
+    """`measure`, written down for the next time: then it costs the same however many files there are."""
+    row = _TALLY.on(session, {"concept_id": concept_id, "version": version}).first()
+    if row is not None:
+        return int(row[0]), int(row[1])
+    if version:
+        found = measure(session, concept_id, version)
+    else:
+        row = session.execute(_rows_of(concept_id)).one()
+        found = int(row[0]), int(row[1])
+    insert_row(
+        session,
+        tallies,
+        {"concept_id": concept_id, "version": version, "files": found[0], "bytes": found[1]},
     )
+    return found
+
+
+def _rows_of(concept_id: Any) -> Any:
+    return (
+        select(func.count(), func.coalesce(func.sum(instances.c.size), 0))
+        .select_from(objects)
+        .join(instances, instances.c.id == objects.c.instance_id)
+        .where(objects.c.concept_id == concept_id)
+    )
+
+
+def _tell(
+    session: Session, bucket: Bucket, *, more: int = 0, more_bytes: int = 0, rows: int = 0, row_bytes: int = 0
+) -> None:
+    """Move the tallies that are kept: by files and bytes of this version, by object rows of the concept."""
+    _MOVE_TALLIES.on(
+        session,
+        {
+            "concept_id": bucket.concept_id,
+            "nth": bucket.version,
+            "more": more,
+            "more_bytes": more_bytes,
+            "rows": rows,
+            "row_bytes": row_bytes,
+        },
+    )
+
+
+def _forget_tallies(session: Session, concept_id: int, version: int) -> None:
+    session.execute(
+        delete(tallies).where(tallies.c.concept_id == concept_id, tallies.c.version.in_((0, version)))
+    )
+
+
+def user_bytes(session: Session, user_id: int) -> int:
+    """Bytes that count for this user's quota: of all files of his concepts, one that versions share once."""
+    concepts = metadata.tables["concepts"]  # only its owner is read; the noun stands above this one
+    counted = _rows_of(concepts.c.id).with_only_columns(func.coalesce(func.sum(instances.c.size), 0))
     return int(
         session.execute(
-            select(func.coalesce(func.sum(instances.c.size), 0)).where(
-                instances.c.id.in_(select(named.c.instance_id))
+            select(
+                func.coalesce(
+                    func.sum(func.coalesce(tallies.c.bytes, counted.correlate(concepts).scalar_subquery())), 0
+                )
             )
+            .select_from(concepts)
+            .outerjoin(tallies, and_(tallies.c.concept_id == concepts.c.id, _ALL_VERSIONS))
+            .where(concepts.c.owner_id == user_id)
         ).scalar_one()
     )
+
+
+def on_their_way(session: Session, *, concept_id: int | None = None, user_id: int | None = None) -> AnyRow:
+    """(files, bytes) that uploads and announced files of a concept or user will need, as far as it is known."""
+
+    def of(table: Any) -> Any:
+        return table.c.concept_id == concept_id if concept_id is not None else table.c.user_id == user_id
+
+    held = func.coalesce(transfers.c.held_size, case((transfers.c.type == "M", transfers.c.size), else_=0))
+    coming = select(func.count(), func.coalesce(func.sum(uploads.c.reserved), 0)).where(of(uploads))
+    named = select(func.count(), func.coalesce(func.sum(held), 0)).where(of(transfers))
+    one, two = session.execute(coming).one(), session.execute(named).one()
+    return one[0] + two[0], int(one[1]) + int(two[1])
 
 
 def check_name(session: Session, bucket: Bucket, key: str, *, replacing: str | None = None) -> list[Finding]:
     """Refuse keys that can't stand beside the others (Invalid); return warnings for those that differ in case."""
     check_key(key)
-    above = parents(key)
-    if above:
-        here = in_version(bucket.concept_id, bucket.version)
-        clashes = session.execute(select(objects.c.key).where(here, objects.c.key.in_(above))).scalars()
-        clash = next((k for k in clashes if k != replacing), None)
-        if clash is not None:
+    for above in parents(key):
+        # One by one, by the primary way to a key: a list of them would be a new statement each time.
+        if above != replacing and _IS_THERE.on(session, _of(bucket, key=above)).all():
             raise Invalid.at(
-                "key", f"{key!r} can't be stored: {clash!r} is a file here, so it can't be a folder."
+                "key", f"{key!r} can't be stored: {above!r} is a file here, so it can't be a folder."
             )
     found = _INSIDE.on(session, _of(bucket, low=key + "/", high=key + "0")).scalars()
     inside = next((k for k in found if k != replacing), None)
@@ -302,38 +415,21 @@ def reserve(
     store: str,
     settings: Settings,
     free: int | None,
+    announced: int = 0,
 ) -> Room:
     """Reserve room for one upload of `size` bytes (None: unknown). Raises TooLarge, StorageFull.
 
+    `announced` is what `on_their_way` counts of this very file already: it has a transfer's row (and these bytes).
+
     The upload row is what the sweep reads: bytes at `location` belong to nobody until `attach`.
     """
-    bounds: list[int] = []
-    if settings.quota_record_bytes or settings.quota_record_files:
-        row = _BY_KEY.on(session, _of(bucket, key=key or "")).first()
-        before = row.size if row is not None else None
-        count, used = measure(session, bucket.concept_id, bucket.version)
-        pending = session.execute(
-            select(func.count(), func.coalesce(func.sum(uploads.c.reserved), 0)).where(
-                uploads.c.concept_id == bucket.concept_id
-            )
-        ).one()
-        if (
-            settings.quota_record_files
-            and before is None
-            and count + pending[0] >= settings.quota_record_files
-        ):
-            raise TooLarge(
-                "Uploading selected files will result in exceeding the max amount per record: "
-                f"{settings.quota_record_files} files. Pack several files into one archive."
-            )
-        if settings.quota_record_bytes:
-            bounds.append(settings.quota_record_bytes - used + (before or 0) - int(pending[1]))
-    if settings.quota_user_bytes:
-        mine = session.execute(
-            select(func.coalesce(func.sum(uploads.c.reserved), 0)).where(uploads.c.user_id == user_id)
-        ).scalar_one()
-        bounds.append(settings.quota_user_bytes - user_bytes(session, bucket.owner_id) - int(mine))
-    room = min(bounds) if bounds else None
+    named = bool(_ANNOUNCED.on(session, {"draft_id": bucket.record_id, "key": key or ""}).first())
+    room = room_left(session, bucket, key, user_id, settings, new=0 if named else 1)
+    if room is not None:
+        room += announced
+    largest = quotas.limits_of(session, bucket.concept_id, bucket.owner_id, settings).file
+    if largest is not None:
+        room = largest if room is None else min(room, largest)
     if room is not None and (room < 0 or (size or 0) > room):
         raise TooLarge(
             f"File size limit exceeded. {max(room, 0):,} bytes are left here, the file has "
@@ -363,22 +459,63 @@ def reserve(
     return Room(location, room, by_disk)
 
 
+def room_left(
+    session: Session, bucket: Bucket, key: str | None, user_id: int, settings: Settings, *, new: int = 1
+) -> int | None:
+    """Bytes that the quotas still allow for a file of this name (None: no quota), with `new` files more.
+
+    What it would replace is credited. Raises TooLarge where a record may not have so many files.
+    """
+    limits = quotas.limits_of(session, bucket.concept_id, bucket.owner_id, settings)
+    if not (limits.record or settings.quota_record_files or limits.user):
+        return None
+    bounds: list[int] = []
+    former = _CURRENT.on(session, _of(bucket, key=key or "")).first()
+    if limits.record or settings.quota_record_files:
+        count, used = keep_tally(session, bucket.concept_id, bucket.version)
+        pending, coming = on_their_way(session, concept_id=bucket.concept_id)
+        if (
+            settings.quota_record_files
+            and former is None
+            and new
+            and count + pending + new > settings.quota_record_files
+        ):
+            raise TooLarge(
+                "Uploading selected files will result in exceeding the max amount per record: "
+                f"{settings.quota_record_files} files. Pack several files into one archive."
+            )
+        if limits.record:
+            bounds.append(limits.record - used + (former.size if former else 0) - coming)
+    if limits.user:
+        keep_tally(session, bucket.concept_id, 0)
+        _, coming = on_their_way(session, user_id=user_id)
+        # What an older version has stays stored.
+        freed = former.size if former is not None and former.first_version == bucket.version else 0
+        bounds.append(limits.user - user_bytes(session, bucket.owner_id) + freed - coming)
+    return min(bounds) if bounds else None
+
+
 def check_quotas(session: Session, bucket: Bucket, settings: Settings) -> None:
     """Look again when a file was attached: others, of unknown size, may have come meanwhile. Raises TooLarge."""
-    if settings.quota_record_bytes or settings.quota_record_files:
-        count, used = measure(session, bucket.concept_id, bucket.version)
+    limits = quotas.limits_of(session, bucket.concept_id, bucket.owner_id, settings)
+    if limits.record or settings.quota_record_files:
+        count, used = keep_tally(session, bucket.concept_id, bucket.version)
         if settings.quota_record_files and count > settings.quota_record_files:
             raise TooLarge(f"A record may have {settings.quota_record_files} files here.")
-        if settings.quota_record_bytes and used > settings.quota_record_bytes:
-            raise TooLarge(
-                f"File size limit exceeded. A record may have {settings.quota_record_bytes:,} bytes."
-            )
-    if settings.quota_user_bytes:
+        if limits.record and used > limits.record:
+            raise TooLarge(f"File size limit exceeded. A record may have {limits.record:,} bytes.")
+    if limits.file:
+        largest = _FILES.with_only_columns(func.max(instances.c.size)).where(
+            objects.c.first_version == bucket.version
+        )
+        if (session.execute(largest, _of(bucket)).scalar() or 0) > limits.file:
+            raise TooLarge(f"File size limit exceeded. A file may have {limits.file:,} bytes here.")
+    if limits.user:
         # One at a time of one user, whichever drafts they are for.
         users = metadata.tables["users"]
         session.execute(select(users.c.id).where(users.c.id == bucket.owner_id).with_for_update())
-        if user_bytes(session, bucket.owner_id) > settings.quota_user_bytes:
-            raise TooLarge(f"File size limit exceeded. A user may have {settings.quota_user_bytes:,} bytes.")
+        if user_bytes(session, bucket.owner_id) > limits.user:
+            raise TooLarge(f"File size limit exceeded. A user may have {limits.user:,} bytes.")
 
 
 def heartbeat(session: Session, location: str) -> None:
@@ -418,6 +555,27 @@ def attach(session: Session, bucket: Bucket, key: str, stored: Stored, mimetype:
     if taken.rowcount == 0:
         # The sweep gave this upload up (no heartbeat): its bytes may be gone already.
         raise Invalid.at("file", "The upload was given up after a long silence: send it again.")
+    for announced in _ANNOUNCED.on(session, {"draft_id": bucket.record_id, "key": key}):
+        # The same file was announced through the other API: what came takes its place.
+        session.execute(delete(transfers).where(transfers.c.id == announced.id))
+        drop_later(session, announced)
+    return adopt(session, bucket, key, stored, mimetype)
+
+
+def adopt(
+    session: Session,
+    bucket: Bucket,
+    key: str,
+    stored: Stored,
+    mimetype: str,
+    *,
+    about: str | None = None,
+    hidden: bool | None = None,
+) -> FileView:
+    """`attach`, for bytes that no upload row names. `about` is the file's metadata as JSON.
+
+    Where `about` or `hidden` is None, that of a former file of this key stays.
+    """
     moment_now = now()
     equal = _EQUAL.on(session, {"sha256": stored.sha256, "size": stored.size, "store": stored.store}).scalar()
     if equal is not None:
@@ -439,10 +597,19 @@ def attach(session: Session, bucket: Bucket, key: str, stored: Stored, mimetype:
                 "created": moment_now,
             },
         )
-    return _name(session, bucket, key, instance_id, mimetype)
+    return _name(session, bucket, key, instance_id, stored.size, mimetype, about, hidden)
 
 
-def _name(session: Session, bucket: Bucket, key: str, instance_id: str, mimetype: str) -> FileView:
+def _name(
+    session: Session,
+    bucket: Bucket,
+    key: str,
+    instance_id: str,
+    size: int,
+    mimetype: str,
+    about: str | None = None,
+    hidden: bool | None = None,
+) -> FileView:
     """Put an object row for `key`, closing or removing the one that stood there."""
     moment = now()
     created = moment
@@ -451,6 +618,9 @@ def _name(session: Session, bucket: Bucket, key: str, instance_id: str, mimetype
         _close(session, bucket, [former])
         if former.first_version == bucket.version:
             created = former.created
+        about = former.metadata if about is None else about
+        hidden = former.hidden if hidden is None else hidden
+    _tell(session, bucket, more=1, more_bytes=size, rows=1, row_bytes=size)
     row = {
         "id": new_uuid(),
         "concept_id": bucket.concept_id,
@@ -463,8 +633,41 @@ def _name(session: Session, bucket: Bucket, key: str, instance_id: str, mimetype
         "mimetype": mimetype,
         "created": created,
         "updated": moment,
+        "metadata": about,
+        "hidden": bool(hidden),
     }
     insert_row(session, objects, row)
+    return find(session, bucket, key)
+
+
+def name_again(
+    session: Session, bucket: Bucket, key: str, instance_id: str, size: int, mimetype: str
+) -> FileView:
+    """Give bytes that are stored already a name in this bucket; who may have them, the caller has asked. Raises Invalid."""
+    check_name(session, bucket, key)
+    return _name(session, bucket, key, instance_id, size, mimetype)
+
+
+def describe(
+    session: Session, bucket: Bucket, key: str, *, about: str | None, hidden: bool | None
+) -> FileView:
+    """Set a file's metadata (JSON text; None: none) and, unless None, whether it is hidden.
+
+    What older versions say of it stays as it was: a file carried over gets a row of its own. Raises NotFound.
+    """
+    row = _current(session, bucket, key)
+    if row is None:
+        raise NotFound(f"Record '{bucket.record_id}' has no file '{key}'.")
+    hidden = row.hidden if hidden is None else hidden
+    if (row.metadata, bool(row.hidden)) == (about, hidden):
+        return find(session, bucket, key)
+    if row.first_version < bucket.version:
+        _close(session, bucket, [row])
+        # Not counted by `_name` as replaced: the row it closes is gone from this version by now.
+        return _name(session, bucket, key, row.instance_id, row.size, row.mimetype, about, hidden)
+    session.execute(
+        update(objects).where(objects.c.id == row.id).values(metadata=about, hidden=hidden, updated=now())
+    )
     return find(session, bucket, key)
 
 
@@ -480,6 +683,15 @@ def _close(session: Session, bucket: Bucket, rows: Sequence[AnyRow]) -> None:
         session.execute(delete(objects).where(objects.c.id.in_(part)))
     for part in _parts(carried):
         session.execute(update(objects).where(objects.c.id.in_(part)).values(last_version=bucket.version - 1))
+    freed = [r.size for r in rows if r.first_version == bucket.version]
+    _tell(
+        session,
+        bucket,
+        more=-len(rows),
+        more_bytes=-sum(r.size for r in rows),
+        rows=-len(freed),
+        row_bytes=-sum(freed),
+    )
     collect_later(session, [r.instance_id for r in rows if r.first_version == bucket.version])
 
 
@@ -499,7 +711,9 @@ def delete_file(session: Session, bucket: Bucket, key: str) -> None:
 def rename(session: Session, bucket: Bucket, file_id: str, key: str) -> FileView:
     """Give a file of an open version another key. Raises NotFound, Invalid (name, or taken)."""
     row = session.execute(
-        select(objects).where(in_version(bucket.concept_id, bucket.version), objects.c.id == file_id)
+        select(objects, instances.c.size)
+        .join(instances, instances.c.id == objects.c.instance_id)
+        .where(in_version(bucket.concept_id, bucket.version), objects.c.id == file_id)
     ).first()
     if row is None:
         raise NotFound("File does not exist.")
@@ -516,7 +730,71 @@ def rename(session: Session, bucket: Bucket, file_id: str, key: str) -> FileView
         )
         return find(session, bucket, key)
     _close(session, bucket, [row])
-    return _name(session, bucket, key, row.instance_id, row.mimetype)
+    return _name(
+        session, bucket, key, row.instance_id, row.size, row.mimetype, row.metadata, bool(row.hidden)
+    )
+
+
+def delete_all(session: Session, bucket: Bucket) -> None:
+    """Take all files out of an open version, in a few statements however many there are."""
+    _drop_born(session, bucket.concept_id, bucket.version)
+    _end_carried(session, bucket.concept_id, bucket.version)
+    _forget_tallies(session, bucket.concept_id, bucket.version)
+
+
+def begin_empty(session: Session, concept_id: int, version: int) -> None:
+    """Let `version`, just begun, hold no files: those of the version before end there, in one statement.
+
+    For drafts begun through the records API, which carries nothing over until `import_previous` (quirks 5).
+    Discarding the draft opens the files again (`undo_version`).
+    """
+    _drop_born(session, concept_id, version)  # what `begin_from` copied
+    _end_carried(session, concept_id, version)
+    _forget_tallies(session, concept_id, version)
+
+
+def import_previous(session: Session, bucket: Bucket, source: int | None) -> None:
+    """Let an open version that holds no files have those of version `source` (None: there is none), without copying a
+    byte. Raises Invalid at `files.enabled` (api-rdm.md section 1)."""
+    if measure(session, bucket.concept_id, bucket.version)[0] or _any_announced(session, bucket):
+        raise Invalid.at("files.enabled", "Please remove all files first.")
+    if source is None or not measure(session, bucket.concept_id, source)[0]:
+        raise Invalid.at("files.enabled", "The record has no files.")
+    if source == bucket.version - 1:
+        session.execute(
+            update(objects)
+            .where(objects.c.concept_id == bucket.concept_id, objects.c.last_version == bucket.version - 1)
+            .values(last_version=None)
+        )
+    else:
+        begin_from(session, bucket.concept_id, source, bucket.version, None)
+    _forget_tallies(session, bucket.concept_id, bucket.version)
+
+
+def _any_announced(session: Session, bucket: Bucket) -> bool:
+    wanted = select(transfers.c.id).where(transfers.c.draft_id == bucket.record_id).limit(1)
+    return session.execute(wanted).first() is not None
+
+
+def _end_carried(session: Session, concept_id: int, version: int) -> None:
+    session.execute(
+        update(objects)
+        .where(
+            objects.c.concept_id == concept_id,
+            objects.c.first_version < version,
+            objects.c.last_version.is_(None),
+        )
+        .values(last_version=version - 1)
+    )
+
+
+def _drop_born(session: Session, concept_id: int, version: int) -> None:
+    """Delete the rows that began in this version, and have their instances looked at."""
+    born = (objects.c.concept_id == concept_id, objects.c.first_version == version)
+    collect_later(
+        session, list(session.execute(select(objects.c.instance_id).where(*born).distinct()).scalars())
+    )
+    session.execute(delete(objects).where(*born))
 
 
 def begin_from(
@@ -540,6 +818,7 @@ def begin_from(
         select(objects).where(in_version(concept_id, source), objects.c.last_version.is_not(None))
     ).all()
     fresh = {row.id: new_uuid() for row in ended}
+    _forget_tallies(session, concept_id, version)
     again = {"first_version": version, "last_version": None}
     if ended:
         session.execute(
@@ -553,15 +832,15 @@ def begin_from(
 
 def undo_version(session: Session, concept_id: int, version: int) -> None:
     """Discard a draft's files: what began in it goes, what it ended lives on."""
-    born = session.execute(
-        select(objects.c.instance_id)
-        .where(objects.c.concept_id == concept_id, objects.c.first_version == version)
-        .distinct()
-    ).scalars()
-    collect_later(session, list(born))
-    session.execute(
-        delete(objects).where(objects.c.concept_id == concept_id, objects.c.first_version == version)
-    )
+    for row in session.execute(
+        select(transfers.c.store, transfers.c.location, transfers.c.handle).where(
+            transfers.c.concept_id == concept_id
+        )
+    ):
+        drop_later(session, row)
+    session.execute(delete(transfers).where(transfers.c.concept_id == concept_id))
+    _drop_born(session, concept_id, version)
+    _forget_tallies(session, concept_id, version)
     session.execute(
         update(objects)
         .where(objects.c.concept_id == concept_id, objects.c.last_version == version - 1)
@@ -580,6 +859,23 @@ def collect_later(session: Session, ids: Sequence[str]) -> None:
 
 def remove_bytes_later(session: Session, store: str, location: str, delay: float) -> None:
     queue.enqueue(session, "files.remove", location, {"store": store, "location": location}, delay=delay)
+
+
+def drop_later(session: Session, row: AnyRow) -> None:
+    """Have the bytes of a transfer's row removed, whole or in parts; nothing else names them."""
+    if row.location is None:
+        return
+    if row.handle is None:
+        remove_bytes_later(session, row.store, row.location, 0)
+    else:
+        queue.enqueue(
+            session, "transfers.drop", row.location, {"location": row.location, "handle": row.handle}
+        )
+
+
+def end_upload(session: Session, location: str) -> bool:
+    """Forget the row of an upload whose bytes have got their name; False when the sweep gave it up before."""
+    return _END_UPLOAD.on(session, {"at": location}).rowcount > 0
 
 
 def collect(

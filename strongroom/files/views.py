@@ -22,3 +22,5 @@ class FileView:
     updated: datetime
     store: str
     location: str
+    metadata: str | None = None  # a JSON object as text: description, licence, role
+    hidden: bool = False  # not to be shown in lists of the record's page

@@ -5,22 +5,25 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from strongroom.access import ANONYMOUS, Actor
+from strongroom.access import ANONYMOUS, Actor, Level
 from strongroom.accounts import service as accounts
 from strongroom.context import Context
 from strongroom.db import Session
 from strongroom.errors import Forbidden, Invalid, Malformed, TooLarge
 from strongroom.http.transfer import body_of
+from strongroom.sharing import service as sharing
 
 T = TypeVar("T")
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+RDM_JSON = "application/vnd.inveniordm.v1+json"
 
 
 def context(request: Request) -> Context:
@@ -63,18 +66,60 @@ def has_credentials(request: Request) -> bool:
     if (
         "authorization" not in headers
         and "cookie" not in headers
-        and b"access_token" not in query
+        and b"token=" not in query  # access_token too
         and b"%" not in query
     ):
         return False
-    return bearer(request) is not None or cookie_name(request) in request.cookies
+    if bearer(request) is not None or cookie_name(request) in request.cookies:
+        return True
+    return bool(link_tokens(request))
+
+
+def link_cookie(request: Request) -> str:
+    """The cookie that share links become in a browser, for pages of records alone (web/links)."""
+    return "__Secure-strongroom-link" if context(request).settings.is_https else "strongroom-link"
+
+
+# Share links that a browser keeps; one more, and the oldest is forgotten.
+LINKS_KEPT = 5
+BETWEEN_LINKS = "!"
+
+
+def link_tokens(request: Request) -> list[str]:
+    """The share link of a request: `?token=x` anywhere, or those that its cookie keeps, which only read."""
+    token = request.query_params.get("token")
+    if token is not None:
+        return [token] if token else []
+    if request.method not in SAFE:
+        return []
+    kept = request.cookies.get(link_cookie(request), "").split(BETWEEN_LINKS)
+    return [token for token in kept if token][:LINKS_KEPT]
 
 
 def actor_of(session: Session, request: Request) -> Actor:
-    """Who asks. A token never makes a session and ignores cookies; a wrong one is anonymous."""
+    """Who asks, with what others gave him: grants, and the share link that he came by."""
+    actor = _user_of(session, request)
+    followed = link_tokens(request)
+    if actor.user_id is None and not followed:
+        return actor
+    shares: dict[int, Level] = {}
+    if actor.user_id is not None:
+        shares = sharing.shares_of(session, actor.user_id)
+    for token in followed:
+        opened = sharing.share_of_link(session, token)
+        if opened is not None:
+            concept_id, level = opened
+            shares[concept_id] = max(level, shares.get(concept_id, Level.NONE))
+            if actor.user_id is None:
+                actor = replace(actor, via="link")
+    return replace(actor, shares=shares) if shares else actor
+
+
+def _user_of(session: Session, request: Request) -> Actor:
+    """The user. A token never makes a session and ignores cookies; a wrong one is anonymous."""
     token = bearer(request)
     if token is not None:
-        actor = accounts.by_token(session, token)
+        actor = accounts.by_token(session, token, lambda token_id: _note_use(request, token_id))
         if actor.is_user and request.app.limits.enabled:
             request.app.limits.learn(request)
         return actor
@@ -88,6 +133,17 @@ def actor_of(session: Session, request: Request) -> Actor:
         if not accounts.csrf_matches(actor, sent):
             raise Forbidden("The form is out of date: load the page again, then repeat.")
     return actor
+
+
+def _note_use(request: Request, token_id: int) -> None:
+    """Write down, later and apart, that a token was used: whoever reads holds no writing transaction."""
+    ctx = context(request)
+
+    def write() -> None:
+        with ctx.db.begin(durable=False) as session:
+            accounts.note_use(session, token_id)
+
+    request.app.state.requests.submit(write)
 
 
 def who(request: Request) -> Actor:
@@ -147,7 +203,10 @@ def json_answer(
     option = 0
     if request.query_params.get("prettyprint"):
         option = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS
-    return Response(orjson.dumps(body, option=option), status, headers, media_type="application/json")
+    media = "application/json"
+    if status < 300 and request.headers.get("accept", "").startswith(RDM_JSON):
+        media = RDM_JSON  # the same, under the name it was asked by (golden/live/rdm 134)
+    return Response(orjson.dumps(body, option=option), status, headers, media_type=media)
 
 
 def number(text: str) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
 
+from strongroom.access import Actor, Level, shared_concepts
 from strongroom.errors import Finding, Invalid
 from strongroom.http.deps import flag
 from strongroom.search.index import SearchRequest, sort_names
@@ -88,9 +89,12 @@ def _whole(text: str | None, name: str, default: int) -> int:
 
 
 def search_request(
-    params: QueryParams, page: int, size: int, sort: str, all_versions: bool, viewer: int | None
+    params: QueryParams, page: int, size: int, sort: str, all_versions: bool, actor: Actor
 ) -> SearchRequest:
-    """The search that a query string asks for (section 10.1). Raises Malformed (bounds, custom)."""
+    """The search that a query string asks for (section 10.1). Raises Malformed (bounds, custom).
+
+    The actor finds what is public, his own, and what is shared with him.
+    """
 
     def values(*names: str) -> tuple[str, ...]:
         return tuple(v for name in names for v in params.getlist(name) if v)
@@ -102,7 +106,9 @@ def search_request(
         size=size,
         sort=sort,
         all_versions=all_versions,
-        viewer=viewer,
+        viewer=actor.user_id,
+        shared=shared_concepts(actor, Level.VIEW),
+        previewed=shared_concepts(actor, Level.PREVIEW),
         type=params.get("type", ""),
         subtype=params.get("subtype", ""),
         communities=values("communities"),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
+import orjson
+
 from strongroom.errors import Finding
 from strongroom.files.views import FileView
 from strongroom.http.shapes import JSON, content_base, key_path
@@ -111,8 +113,8 @@ def file_in_record(f: FileView, view: DraftView | RecordView, settings: Settings
         "mimetype": f.mimetype,
         "storage_class": "L",
         "key": f.key,
-        "metadata": getattr(f, "metadata", None) or {},
-        "access": {"hidden": bool(getattr(f, "hidden", False))},
+        "metadata": orjson.loads(f.metadata) if f.metadata else {},
+        "access": {"hidden": f.hidden},
     }
     if isinstance(view, RecordView):
         path = f"/api/records/{view.id}/files/{key_path(f.key)}"
@@ -153,11 +155,14 @@ def record(
     data = view.data
     is_draft = isinstance(view, DraftView)
     published = not isinstance(view, DraftView) or view.published
-    status = view.status if isinstance(view, RecordView) else data.access.status(today, bool(view.files))
-    may_manage = is_draft or view.may_edit  # type: ignore[union-attr]
+    # A draft without files is open all the same, unless it is to have none (golden/live/rdm 16).
+    status = (
+        view.status if isinstance(view, RecordView) else data.access.status(today, not data.metadata_only)
+    )
+    may_manage = view.sharing.managed
     versions: JSON = {"is_latest": published and view.latest_id == view.id}
     if may_manage:
-        versions["is_latest_draft"] = view.next_draft_id in (None, view.id) if published else True
+        versions["is_latest_draft"] = (view.next_draft_id or view.latest_id) == view.id
     versions["index"] = view.index
     body: JSON = {
         "id": str(view.id),
@@ -280,6 +285,8 @@ def media_files(record_id: int, settings: Settings, *, draft: bool) -> JSON:
 def revision(row: Any, settings: Settings) -> JSON:
     """One entry of `/revisions` (golden/live/rdm 113): when, by whom, and what was said then."""
     data = row.data
+    said = rdm.dump_access(data, today=row.at.date(), has_files=True, published=True)
+    said.pop("status")
     return {
         "created": iso(row.at),
         "updated": iso(row.at),
@@ -289,8 +296,9 @@ def revision(row: Any, settings: Settings) -> JSON:
             "id": str(row.record_id),
             "metadata": rdm.dump_metadata(data.metadata),
             "custom_fields": data.metadata.custom,
-            "access": rdm.dump_access(data, today=row.at.date(), has_files=True, published=True),
+            "access": said,
             "files": {"enabled": not data.metadata_only},
+            "media_files": {"enabled": False},
         },
     }
 

@@ -75,6 +75,12 @@ def negotiate(accept: str | None) -> Representation | None:
     return best[2] if best else None
 
 
+def plain(view: RecordView, settings: Settings, today: date) -> bytes:
+    """The export `json`: InvenioRDM's JSON without the block for pages, indented by 2, keys sorted (section 9)."""
+    body = rdm.record(view, settings, today, ui=False)
+    return orjson.dumps(body, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
+
+
 def render(representation: Representation, view: RecordView, settings: Settings, today: date) -> bytes:
     """The bytes of one record in one representation."""
     if representation.name == "json":

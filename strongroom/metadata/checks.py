@@ -17,7 +17,7 @@ from datetime import date, timedelta
 
 from strongroom.errors import Finding
 from strongroom.metadata import identifiers
-from strongroom.metadata.model import Access, Date, Location, Person, RecordData
+from strongroom.metadata.model import Access, Date, Identifier, Location, Person, RecordData, Related
 
 TITLE_MIN = 3
 VERSION_MAX = 191
@@ -59,6 +59,32 @@ def _missing(data: RecordData) -> Iterator[Finding]:
                     "Give the name as 'Family name, Given names', or the organisation's.",
                     also=f"metadata.{kind}.{i}.person_or_org.family_name",
                 )
+    # What a draft of the records API may lack; the deposit API takes nothing without.
+    for i, title in enumerate(m.additional_titles):
+        if not title.type:
+            yield Finding.of(f"metadata.additional_titles.{i}.type", MISSING)
+        if not title.title:
+            yield Finding.of(f"metadata.additional_titles.{i}.title", MISSING)
+    for i, text in enumerate(m.additional_descriptions):
+        if not text.type:
+            yield Finding.of(f"metadata.additional_descriptions.{i}.type", MISSING)
+        if not text.description:
+            yield Finding.of(f"metadata.additional_descriptions.{i}.description", MISSING)
+    for i, item in enumerate(m.dates):
+        if not item.type:
+            yield Finding.of(f"metadata.dates.{i}.type", MISSING)
+    for i, related in enumerate(m.related_identifiers):
+        place = f"metadata.related_identifiers.{i}"
+        if not related.relation:
+            yield Finding.of(f"{place}.relation", MISSING, also=f"{place}.relation_type")
+        if not related.identifier:
+            yield Finding.of(f"{place}.identifier", MISSING)
+    for i, alternate in enumerate(m.identifiers):
+        if not alternate.identifier:
+            yield Finding.of(f"metadata.identifiers.{i}.identifier", MISSING)
+    for i, reference in enumerate(m.references):
+        if not reference.reference:
+            yield Finding.of(f"metadata.references.{i}.reference", MISSING)
     for i, person in enumerate(m.contributors):
         if not person.role:
             yield Finding.of(
@@ -79,6 +105,10 @@ def wrong_values(data: RecordData, *, today: date, published: RecordData | None 
         )
     if m.publication_date and (problem := _publication_date_problem(m.publication_date)):
         found.append(Finding.of("metadata.publication_date", problem))
+    for i, title in enumerate(m.additional_titles):
+        if title.title and len(title.title) < TITLE_MIN:
+            place = f"metadata.additional_titles.{i}.title"
+            found.append(Finding.of(place, f"Shorter than minimum length {TITLE_MIN}."))
     for i, person in enumerate(m.creators):
         found += _person(f"metadata.creators.{i}", person)
     for i, person in enumerate(m.contributors):
@@ -87,6 +117,17 @@ def wrong_values(data: RecordData, *, today: date, published: RecordData | None 
         found += _date(i, item)
     for i, location in enumerate(m.locations):
         found += _location(i, location)
+    for i, related in enumerate(m.related_identifiers):
+        found += _identifier(f"metadata.related_identifiers.{i}", related)
+    for i, alternate in enumerate(m.identifiers):
+        found += _identifier(f"metadata.identifiers.{i}", alternate)
+    for i, right in enumerate(m.rights):
+        if right.id is None and not right.title:
+            found.append(
+                Finding.of(f"metadata.rights.{i}.title", "Name the licence by its id, or give a title.")
+            )
+        if right.link and identifiers.url(right.link, "url") is None:
+            found.append(Finding.of(f"metadata.rights.{i}.link", "Not a valid URL."))
     if m.version and len(m.version) > VERSION_MAX:
         found.append(
             Finding.of(
@@ -109,9 +150,31 @@ def wrong_values(data: RecordData, *, today: date, published: RecordData | None 
     return found
 
 
+def _identifier(path: str, work: Identifier | Related) -> Iterator[Finding]:
+    if not work.identifier:
+        return
+    if not work.scheme:
+        yield Finding.of(
+            f"{path}.scheme",
+            "No valid scheme recognized for identifier.",
+            f"'{work.identifier}' is no DOI, URL, ISBN or the like: send a whole one, or its scheme.",
+        )
+    elif not identifiers.valid(work.identifier, work.scheme):
+        yield Finding.of(f"{path}.identifier", f"Invalid {work.scheme.upper()} identifier.")
+
+
 def _person(path: str, person: Person) -> Iterator[Finding]:
+    schemes: set[str | None] = set()
     for i, identifier in enumerate(person.identifiers):
         scheme, value = identifier.scheme, identifier.identifier
+        place = f"{path}.person_or_org.identifiers.{i}"
+        if scheme is None:
+            yield Finding.of(f"{place}.scheme", "No valid scheme recognized for identifier.")
+        elif scheme in schemes:
+            yield Finding.of(
+                place, f"Only one identifier of each scheme is allowed: {scheme} is there already."
+            )
+        schemes.add(scheme)
         if scheme == "orcid":
             problem = identifiers.orcid_problem(value)
         elif scheme and not identifiers.valid(value, scheme):
@@ -166,7 +229,9 @@ def _location(i: int, location: Location) -> Iterator[Finding]:
     if (location.lat is None) != (location.lon is None):
         absent = "lat" if location.lat is None else "lon"
         yield Finding.of(f"{path}.{absent}", MISSING, "Give both lat and lon, or none.", also=also)
-    if not location.place and location.lat is None and location.lon is None:
+    # A form or an identifier is enough in InvenioRDM (api-rdm.md section 8).
+    otherwise = location.geometry or location.identifiers
+    if not location.place and location.lat is None and location.lon is None and not otherwise:
         yield Finding.of(
             f"{path}.place", MISSING, "Name the place, or give lat and lon.", also=f"{also[:-9]}.place"
         )

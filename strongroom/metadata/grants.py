@@ -70,11 +70,23 @@ def dump(funding: Funding) -> dict[str, Any]:
         return {key: value for key, value in funding.raw.items() if value is not None}
     key = grant_id(funding)
     item: dict[str, Any] = {} if key is None else {"id": key}
-    if key is not None and funding == _from_id(key):
+    if key is not None and (funding == _from_id(key) or _is_known(funding)):
         return item
     item |= _long(funding)
     item.pop("internal_id", None)
     return _merge(item, funding.raw) if funding.raw else item
+
+
+def _is_known(funding: Funding) -> bool:
+    """Whether its words are those of the vocabulary, which its id leads back to (`vocabularies.service.resolve`)."""
+    award = funding.award
+    return bool(
+        award
+        and award.id
+        and award.title
+        and not funding.raw
+        and award.id == f"{funding.funder.id}::{award.number}"
+    )
 
 
 def dump_long(funding: Funding) -> dict[str, Any]:

@@ -103,9 +103,11 @@ _PERSON_SCHEMES = ("orcid", "gnd", "isni", "ror")
 _UPLOAD_TYPES = "publication, poster, presentation, dataset, image, video, software, lesson, physicalobject, workflow, other"
 
 
-def load(metadata: object, *, today: date, site: str) -> Loaded:
+def load(metadata: object, *, today: date, site: str, before: RecordData | None = None) -> Loaded:
     """The data that this `metadata` says; `site` is the default publisher, `today` the default publication date.
 
+    `before` is what the draft says until now: what would be refused but is there already, since it came through the records
+    API (an identifier of no known scheme, a date or work without its type), may be sent back.
     `None` (a body without `metadata`) is an empty deposition. Raises `errors.Invalid` with all findings at once;
     its message is Zenodo's `Invalid value x.` when only ids outside their vocabularies are wrong.
     """
@@ -113,7 +115,7 @@ def load(metadata: object, *, today: date, site: str) -> Loaded:
         return Loaded(RecordData(), [])
     if not isinstance(metadata, Mapping):
         raise Invalid.at("metadata", "Invalid input type.", "Send an object: its keys are the fields.")
-    reader = _Reader(metadata)
+    reader = _Reader(metadata, before)
     data = reader.read(today, site)
     if reader.errors:
         outside = reader.outside if len(reader.outside) == len(reader.errors) else []
@@ -125,8 +127,13 @@ def load(metadata: object, *, today: date, site: str) -> Loaded:
 class _Reader(Reader):
     """One reading of one `metadata`: takes the fields one by one, notes what is wrong with them."""
 
-    def __init__(self, source: Mapping[Any, Any]) -> None:
+    def __init__(self, source: Mapping[Any, Any], before: RecordData | None = None) -> None:
         super().__init__()
+        old = before.metadata if before else Metadata()
+        works: list[Related | AlternateIdentifier] = [*old.related_identifiers, *old.identifiers]
+        self.there = {(w.identifier, w.scheme) for w in works}
+        self.untyped = {d.date for d in old.dates if not d.type}
+        self.unrelated = {w.identifier for w in old.related_identifiers if not w.relation}
         self.left: dict[str, Any] = {}
         for key, value in source.items():
             name = UNPRINTABLE.sub("", str(key))
@@ -402,6 +409,10 @@ class _Reader(Reader):
         for path, item in self.objects("dates"):
             self.ignored(item, _DATE_KEYS, path)
             kind = self.text(item.get("type"), f"{path}.type")
+            if kind is None and item.get("start", "") in self.untyped:
+                said = self.text(item.get("description"), f"{path}.description")
+                found.append(Date(date=item.get("start", ""), type="", description=said))
+                continue
             if kind is None:
                 self.refuse(f"{path}.type", checks.MISSING, some_of(vocabularies.legacy_date_types()))
                 continue
@@ -459,6 +470,13 @@ class _Reader(Reader):
         for path, item in self.objects(key, "related_identifiers must be a list", inner):
             self.ignored(item, _RELATED_KEYS, path)
             relation = item.get("relation")
+            if relation in (None, "") and item.get("identifier", "") in self.unrelated:
+                value, scheme = self.identifier(path, item) or ("", None)
+                kept = self.related_type(path, item)
+                m.related_identifiers.append(
+                    Related(identifier=value, scheme=scheme, relation="", resource_type=kept)
+                )
+                continue
             if not isinstance(relation, str) or not relation.strip():
                 message = checks.MISSING if relation in (None, "") else "relation must be a string"
                 self.refuse(f"{path}.relation", message, some_of(vocabularies.legacy_relations()), also=f"metadata.{key}")  # fmt: skip
@@ -492,10 +510,12 @@ class _Reader(Reader):
                 AlternateIdentifier(identifier=named[0], scheme=named[1], resource_type=resource_type)
             )
 
-    def identifier(self, path: str, item: dict[str, Any]) -> tuple[str, str] | None:
+    def identifier(self, path: str, item: dict[str, Any]) -> tuple[str, str | None] | None:
         """Identifier and scheme: the one sent if it fits, else the one it looks like."""
         value = self.text(item.get("identifier"), f"{path}.identifier")
         sent = self.text(item.get("scheme"), f"{path}.scheme")
+        if (value or "", sent) in self.there:
+            return value or "", sent
         if value is None:
             if "identifier" not in item or isinstance(item["identifier"], str):
                 self.refuse(f"{path}.identifier", checks.MISSING, also="metadata.related_identifiers.scheme")
@@ -557,6 +577,8 @@ class _Reader(Reader):
             return publisher
         for key, value in terms.items():
             path = f"metadata.custom.{key}"
+            if value is None:
+                continue  # as everywhere: null is absent
             if key.startswith(_RESERVED):
                 self.warn(path, "Not a custom term: ignored. It has fields of its own.")
                 continue
@@ -823,6 +845,158 @@ def _nested(group: Any, fields: _Fields, key: str, out: dict[str, Any]) -> None:
         out[key] = shown
 
 
+# -- what only the records API can say
+
+
+def keep(before: RecordData, after: RecordData, said: object) -> RecordData:
+    """`after`, with what `before` says that a deposition's JSON has no place for: a PUT replaces only what it can say.
+
+    `said` is the `metadata` that `after` was loaded from: what was not sent at all must not replace a licence
+    of one's own words or open a restricted record. Kept are: additional titles, copyright, sizes, formats, languages and
+    licences after the first, subjects with ids, roles of creators, kinds of names, affiliations after the first and their
+    ids, identifiers of other schemes, descriptions of other types, what else is known of awards, places and references,
+    a record's own restriction, the reason of an embargo, and that there are no files or which is shown first. A person, grant,
+    place or reference is the same one where the deposition shows it the same, else by name, grant id or text.
+    """
+    kept = after.model_copy(deep=True)
+    sent = said if isinstance(said, Mapping) else {}
+    old, new = before.metadata, kept.metadata
+    kept.metadata_only, kept.default_preview = before.metadata_only, before.default_preview
+    _keep_access(before.access, kept, sent)
+    new.additional_titles, new.copyright = old.additional_titles, old.copyright
+    new.sizes, new.formats = old.sizes, old.formats
+    if new.languages == old.languages[:1]:
+        new.languages = old.languages
+    else:
+        new.languages += [code for code in old.languages[1:] if code not in new.languages]
+    # No default takes the place of what the records API left out: only deposits begun here have them.
+    begun = old != Metadata()
+    if begun and not old.publisher and not sent.get("imprint_publisher") and not sent.get("imprint"):
+        new.publisher = None
+    unnamed = old.rights[0].id is None if old.rights else begun and before.access.files == "public"
+    if (unnamed and not sent.get("license")) or (old.rights and new.rights == old.rights[:1]):
+        new.rights = old.rights
+    else:
+        new.rights += [right for right in old.rights[1:] if right not in new.rights]
+    if [s for s in old.subjects if s.id is None] == new.subjects:
+        new.subjects = old.subjects
+    else:
+        new.subjects += [s for s in old.subjects if s.id is not None]
+    new.creators = _keep_people(old.creators, new.creators)
+    new.contributors = _keep_people(old.contributors, new.contributors)
+    _keep_descriptions(old, new)
+    new.funding = _keep_funding(old.funding, new.funding)
+    new.locations = _keep_locations(old.locations, new.locations)
+    references = {r.reference: r for r in reversed(old.references)}
+    new.references = [references.get(r.reference, r) for r in new.references]
+    for key, _, _ in _GROUPS:
+        shown = {inner for other, _, fields in _GROUPS if other == key for _, inner in fields}
+        group = old.custom.get(key)
+        if isinstance(group, dict) and (hidden := {k: v for k, v in group.items() if k not in shown}):
+            new.custom[key] = {**new.custom.get(key, {}), **hidden}
+    for key, value in old.custom.items():
+        if key.startswith(_RESERVED) and key != SUBJECTS and key not in _SHOWN_GROUPS:
+            new.custom.setdefault(key, value)
+    return kept
+
+
+_SHOWN_GROUPS = frozenset(key for key, _, _ in _GROUPS)
+
+
+def _keep_access(before: Access, kept: RecordData, sent: Mapping[Any, Any]) -> None:
+    right = sent.get("access_right")
+    if before.record == "restricted" and not right:
+        kept.access = before.model_copy()
+    elif before.record == "restricted" and right != "open":
+        kept.access.record = "restricted"
+    if kept.access.embargo_until is not None and kept.access.embargo_until == before.embargo_until:
+        kept.access.embargo_reason = before.embargo_reason
+
+
+def _keep_people(old: list[Person], new: list[Person]) -> list[Person]:
+    types = vocabularies.legacy_roles()
+    left = list(old)
+    found: list[Person | None] = [None] * len(new)
+    # Who is shown the same is the same; only then may names decide, so that nobody takes another's place.
+    for same in (
+        lambda a, b: _person(a, types) == _person(b, types),
+        lambda a, b: bool(a.name) and a.name == b.name,
+        lambda a, b: any(i in b.identifiers for i in a.identifiers),
+    ):
+        for n, person in enumerate(new):
+            if found[n] is None and (match := next((p for p in left if same(p, person)), None)):
+                left.remove(match)
+                found[n] = match
+    return [_keep_person(b, a) if b is not None else a for a, b in zip(new, found, strict=True)]
+
+
+def _keep_person(old: Person, new: Person) -> Person:
+    kept = new.model_copy(deep=True)
+    if old.name == new.name:
+        kept.type, kept.family_name, kept.given_name = old.type, old.family_name, old.given_name
+    kept.role = new.role or old.role
+    first = old.affiliations[0] if old.affiliations else None
+    if first and new.affiliations and new.affiliations[0].name == first.name:
+        kept.affiliations = [first]
+    elif first and not first.name and not new.affiliations:
+        kept.affiliations = [first]  # an id alone is not shown
+    kept.affiliations += [a for a in old.affiliations[1:] if a not in kept.affiliations]
+    shown: set[str | None] = set()
+    for i in old.identifiers:
+        if i.scheme not in _PERSON_SCHEMES or i.scheme in shown:
+            kept.identifiers.append(i)
+        shown.add(i.scheme)
+    if sorted(map(repr, kept.identifiers)) == sorted(map(repr, old.identifiers)):
+        kept.identifiers = old.identifiers  # in the order they were given
+    return kept
+
+
+def _keep_descriptions(old: Metadata, new: Metadata) -> None:
+    shown: dict[str, TypedText] = {}
+    kept: list[TypedText] = []
+    for text in old.additional_descriptions:
+        if text.type in ("notes", "methods") and text.type not in shown:
+            shown[text.type] = text
+            # The one that is shown, as it is said now.
+            kept += [t for t in new.additional_descriptions if t.type == text.type]
+        else:
+            kept.append(text)
+    kept += [t for t in new.additional_descriptions if t.type not in shown]
+    same = {(t.type, t.description): t for t in shown.values()}
+    new.additional_descriptions = [same.get((t.type, t.description), t) for t in kept]
+
+
+def _keep_funding(old: list[Funding], new: list[Funding]) -> list[Funding]:
+    kept, left = [], list(old)
+    for funding in new:
+        shown, key = grants.dump(funding), grants.grant_id(funding)
+        match = next((f for f in left if grants.dump(f) == shown), None)
+        if match is not None:
+            kept.append(match)
+        elif key and (match := next((f for f in left if grants.grant_id(f) == key), None)):
+            more = funding.model_copy(deep=True)
+            if more.award and match.award:
+                more.award.id, more.award.identifiers = match.award.id, match.award.identifiers
+                if more.award.title == match.award.title:
+                    more.award.lang = match.award.lang
+            kept.append(more)
+        else:
+            kept.append(funding)
+        if match is not None:
+            left.remove(match)
+    return kept + [f for f in left if not grants.dump(f)]
+
+
+def _keep_locations(old: list[Location], new: list[Location]) -> list[Location]:
+    kept, left = [], list(old)
+    for place in new:
+        match = next((p for p in left if _location(p) == _location(place)), None)
+        if match is not None:
+            left.remove(match)
+        kept.append(match or place)
+    return kept + [p for p in left if not _location(p)]
+
+
 # -- versions
 
 
@@ -838,5 +1012,5 @@ def new_version(data: RecordData, *, today: date) -> RecordData:
     if fresh.access.embargo_until is not None and fresh.access.embargo_until <= today:
         fresh.access.embargo_until = None
         fresh.access.embargo_reason = None
-        fresh.access.files = "public"
+        fresh.access.record = fresh.access.files = "public"
     return fresh

@@ -51,7 +51,7 @@ class Title(Part):
 
 
 class TypedText(Part):
-    """An additional description: `type` is notes, methods, abstract, … and `description` cleaned HTML."""
+    """An additional description: `type` is notes, methods, abstract, … (empty: not said yet) and `description` cleaned HTML."""
 
     description: str
     type: str
@@ -77,7 +77,8 @@ class Subject(Part):
 
 
 class Date(Part):
-    """`date` is EDTF level 0: `2024-01-01`, `2024-01`, `2024`, `start/end`, `start/`, `/end`; type id in lower case."""
+    """`date` is EDTF level 0: `2024-01-01`, `2024-01`, `2024`, `start/end`, `start/`, `/end`; type id in lower case, empty where
+    a draft does not say it yet."""
 
     date: str
     type: str
@@ -85,7 +86,7 @@ class Date(Part):
 
 
 class Related(Part):
-    """A related work; `relation` in the vocabulary's lower case (`issupplementto`)."""
+    """A related work; `relation` in the vocabulary's lower case (`issupplementto`), empty where a draft does not say it yet."""
 
     identifier: str
     scheme: str | None = None
@@ -190,13 +191,15 @@ class Access(Part):
     def embargoed(self, today: date) -> bool:
         return self.embargo_until is not None and today < self.embargo_until
 
+    def record_public(self, today: date) -> bool:
+        """True when anybody may see the record today: an embargo that is over opens it with its files."""
+        return self.record == "public" or (self.embargo_until is not None and today >= self.embargo_until)
+
     def files_public(self, today: date) -> bool:
         """True when anybody may read the files today (api-legacy.md 4.1; design 5b)."""
-        if self.record == "restricted":
-            return False
         if self.embargo_until is not None:
             return today >= self.embargo_until
-        return self.files == "public"
+        return self.record == "public" and self.files == "public"
 
     def status(self, today: date, has_files: bool = True) -> AccessStatus:
         if self.embargoed(today):

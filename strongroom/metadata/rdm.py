@@ -4,9 +4,10 @@
 only answers have (titles of vocabulary terms, `links`, `parent`, …) is passed over, so that an answer can be sent back.
 `dump_metadata`, `dump_custom`, `dump_access` and `dump_ui` write the same parts; `http.rdm` puts the whole together.
 
-A draft is saved with what can be kept of it: what cannot (a value of the wrong JSON type, a related work without its
-relation) is left out and named in `Loaded.warnings`, which answers carry as `errors`. Only an id outside its vocabulary is
-refused at once (`errors.Invalid`, `Invalid value x.`), as Zenodo does.
+A draft is saved with what can be kept of it, even if it is wrong or incomplete: a date without its type, an identifier of
+no scheme (Zenodo drops most of these). What cannot be kept (a value of the wrong JSON type, an unknown field) is left out.
+Both are named in `Loaded.warnings`, which answers carry as `errors`. Only an id outside its vocabulary is refused at once
+(`errors.Invalid`, `Invalid value x.`), as Zenodo does.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any
 
+import orjson
 from babel.dates import format_date
 
 from strongroom.errors import Finding, Invalid
@@ -79,12 +81,7 @@ def load(body: object, *, today: date, before: RecordData | None = None) -> Load
 
 def problems(data: RecordData, *, today: date, published: RecordData | None = None) -> list[Finding]:
     """What keeps `data` from being published, with InvenioRDM's places and words."""
-    found = [in_rdm_words(f) for f in checks.for_publication(data, today=today, published=published)]
-    m = data.metadata
-    for i, title in enumerate(m.additional_titles):
-        if len(title.title) < checks.TITLE_MIN:
-            found.append(Finding.of(f"metadata.additional_titles.{i}.title", _too_short()))
-    return found
+    return [in_rdm_words(f) for f in checks.for_publication(data, today=today, published=published)]
 
 
 def in_rdm_words(finding: Finding) -> Finding:
@@ -93,11 +90,9 @@ def in_rdm_words(finding: Finding) -> Finding:
     messages = finding.messages
     if place.endswith("person_or_org.family_name"):
         messages = ("Family name cannot be blank.", *messages[1:])
+    elif place == "metadata.publication_date" and messages[0] != checks.MISSING:
+        messages = ("Please provide a valid date or interval.", *messages)
     return Finding(place, messages)
-
-
-def _too_short() -> str:
-    return f"Shorter than minimum length {checks.TITLE_MIN}."
 
 
 class _Reader(Reader):
@@ -113,7 +108,9 @@ class _Reader(Reader):
             metadata_only=before.metadata_only,
             default_preview=before.default_preview,
         )
-        data.metadata.custom = self.custom(self.mapping(said.get("custom_fields"), "custom_fields"))
+        custom = self.mapping(said.get("custom_fields"), "custom_fields")
+        data.metadata.custom = self.custom(custom, before.metadata.custom)
+        _know_again(before.metadata, data.metadata)
         if "files" in said:
             self.files(self.mapping(said["files"], "files"), data)
         return data
@@ -190,6 +187,9 @@ class _Reader(Reader):
     def metadata(self, said: dict[str, Any]) -> Metadata:
         m = Metadata()
         at = "metadata"
+        for key in said:
+            if key not in Metadata.model_fields or key == "custom":
+                self.refuse(f"{at}.{key}", "Unknown field.")
         if "resource_type" in said:
             m.resource_type = self.term(
                 said["resource_type"], f"{at}.resource_type", vocabularies.resource_type_id
@@ -252,25 +252,14 @@ class _Reader(Reader):
                 p for p in (person.family_name, person.given_name) if p
             ]
             person.name = (name if same and name else made) if person.family_name else ""
-        schemes: set[str] = set()
         for where, said in self.objects(who.get("identifiers"), f"{place}.identifiers"):
             value = self.text(said.get("identifier"), f"{where}.identifier")
             if value is None:
                 continue
-            scheme = self.text(said.get("scheme"), f"{where}.scheme") or identifiers.detect(value)
-            if scheme is None:
-                self.refuse(f"{where}.scheme", "No valid scheme recognized for identifier.")
-                continue
-            scheme = scheme.lower()
-            if scheme in schemes:
-                self.refuse(
-                    where, f"Only one identifier of each scheme is allowed: {scheme} is there already."
-                )
-                continue
-            schemes.add(scheme)
-            person.identifiers.append(
-                Identifier(identifier=identifiers.normalise(value, scheme), scheme=scheme)
-            )
+            scheme = (self.text(said.get("scheme"), f"{where}.scheme") or "").lower()
+            scheme = scheme or identifiers.detect(value) or ""
+            kept = identifiers.normalise(value, scheme) if scheme else value
+            person.identifiers.append(Identifier(identifier=kept, scheme=scheme or None))
         for where, said in self.objects(item.get("affiliations"), f"{path}.affiliations"):
             key, called = (
                 self.text(said.get("id"), f"{where}.id"),
@@ -299,12 +288,7 @@ class _Reader(Reader):
                 if "type" in item
                 else None
             )
-            if kind is None:
-                self.refuse(f"{path}.type", checks.MISSING)
-            if text is None:
-                self.refuse(f"{path}.title", checks.MISSING)
-            else:
-                found.append(Title(title=text, type=kind, lang=self.lang(item, path)))
+            found.append(Title(title=text or "", type=kind, lang=self.lang(item, path)))
         return found
 
     def descriptions(self, value: Any, at: str) -> list[TypedText]:
@@ -316,12 +300,7 @@ class _Reader(Reader):
                 if "type" in item
                 else None
             )
-            if kind is None:
-                self.refuse(f"{path}.type", checks.MISSING)
-            if text is None:
-                self.refuse(f"{path}.description", checks.MISSING)
-            if text and kind:
-                found.append(TypedText(description=text, type=kind, lang=self.lang(item, path)))
+            found.append(TypedText(description=text or "", type=kind or "", lang=self.lang(item, path)))
         return found
 
     def rights(self, value: Any, at: str) -> list[Right]:
@@ -334,12 +313,9 @@ class _Reader(Reader):
             title, lang = self.localised(item.get("title"), f"{path}.title")
             description, other = self.localised(item.get("description"), f"{path}.description")
             link = self.text(item.get("link"), f"{path}.link")
-            if title is None:
+            if title is None and description is None and link is None:
                 self.refuse(f"{path}.title", "Name the licence by its id, or give a title.")
                 continue
-            if link is not None and identifiers.url(link, "url") is None:
-                self.refuse(f"{path}.link", "Not a valid URL.")
-                link = None
             found.append(Right(title=title, description=description, link=link, lang=lang or other))
         return found
 
@@ -366,30 +342,18 @@ class _Reader(Reader):
                 else None
             )
             day = self.text(item.get("date"), f"{path}.date")
-            if kind is None:
-                self.refuse(f"{path}.type", checks.MISSING)
-            if day is None:
-                self.refuse(f"{path}.date", checks.MISSING)
-            if kind and day:
-                description = self.text(item.get("description"), f"{path}.description")
-                found.append(Date(date=day, type=kind, description=description))
+            description = self.text(item.get("description"), f"{path}.description")
+            found.append(Date(date=day or "", type=kind or "", description=description))
         return found
 
-    def named(self, path: str, item: dict[str, Any]) -> tuple[str, str] | None:
-        """Identifier and scheme, detected where it is missing."""
-        value = self.text(item.get("identifier"), f"{path}.identifier")
-        if value is None:
-            self.refuse(f"{path}.identifier", checks.MISSING)
-            return None
-        scheme = self.text(item.get("scheme"), f"{path}.scheme")
-        scheme = scheme.lower() if scheme else identifiers.detect(value)
-        if scheme is None:
-            self.refuse(f"{path}.scheme", "No valid scheme recognized for identifier.")
-            return None
-        if not identifiers.valid(value, scheme):
-            self.refuse(f"{path}.identifier", f"Invalid {scheme.upper()} identifier.")
-            return None
-        return identifiers.normalise(value, scheme), scheme
+    def named(self, path: str, item: dict[str, Any]) -> tuple[str, str | None]:
+        """Identifier and scheme, detected where it is missing; as they are where they do not fit."""
+        value = self.text(item.get("identifier"), f"{path}.identifier") or ""
+        sent = self.text(item.get("scheme"), f"{path}.scheme")
+        scheme = sent.lower() if sent else identifiers.detect(value) if value else None
+        if scheme and identifiers.valid(value, scheme):
+            return identifiers.normalise(value, scheme), scheme
+        return value, scheme
 
     def related_type(self, path: str, item: dict[str, Any]) -> str | None:
         if "resource_type" not in item:
@@ -399,12 +363,9 @@ class _Reader(Reader):
     def alternates(self, value: Any, at: str) -> list[AlternateIdentifier]:
         found = []
         for path, item in self.objects(value, at):
-            if named := self.named(path, item):
-                found.append(
-                    AlternateIdentifier(
-                        identifier=named[0], scheme=named[1], resource_type=self.related_type(path, item)
-                    )
-                )
+            value, scheme = self.named(path, item)
+            resource_type = self.related_type(path, item)
+            found.append(AlternateIdentifier(identifier=value, scheme=scheme, resource_type=resource_type))
         return found
 
     def related(self, value: Any, at: str) -> list[Related]:
@@ -413,26 +374,19 @@ class _Reader(Reader):
             kind = None
             if "relation_type" in item:
                 kind = self.term(item["relation_type"], f"{path}.relation_type", _in(vocabularies.relations))
-            else:
-                self.refuse(f"{path}.relation_type", checks.MISSING)
-            named = self.named(path, item)
+            value, scheme = self.named(path, item)
             resource_type = self.related_type(path, item)
-            if kind and named:
-                found.append(
-                    Related(identifier=named[0], scheme=named[1], relation=kind, resource_type=resource_type)
-                )
+            found.append(
+                Related(identifier=value, scheme=scheme, relation=kind or "", resource_type=resource_type)
+            )
         return found
 
     def references(self, value: Any, at: str) -> list[Reference]:
         found = []
         for path, item in self.objects(value, at):
-            text = self.text(item.get("reference"), f"{path}.reference")
-            if text is None:
-                self.refuse(f"{path}.reference", checks.MISSING)
-                continue
             found.append(
                 Reference(
-                    reference=text,
+                    reference=self.text(item.get("reference"), f"{path}.reference") or "",
                     identifier=self.text(item.get("identifier"), f"{path}.identifier"),
                     scheme=self.text(item.get("scheme"), f"{path}.scheme"),
                 )
@@ -457,6 +411,7 @@ class _Reader(Reader):
                 or (known.country if known else None),
             )
             award = self.award(f"{path}.award", what, award_id, number or None) if what else None
+            award = None if award == Award() else award
             if funder == Funder() and award is None:
                 self.refuse(f"{path}.funder", "Name the funder by its id, or give a name.")
                 continue
@@ -530,11 +485,13 @@ class _Reader(Reader):
 
     # -- the rest
 
-    def custom(self, said: dict[str, Any]) -> dict[str, Any]:
+    def custom(self, said: dict[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for key, value in said.items():
             path = f"custom_fields.{key}"
-            if key in _OBJECTS:
+            if key in before and before[key] == value:
+                found[key] = value  # however it came in, it goes back
+            elif key in _OBJECTS:
                 inner = {k: v for k, v in self.mapping(value, path).items() if v not in ("", [], {})}
                 if inner:
                     found[key] = inner
@@ -581,7 +538,9 @@ class _Reader(Reader):
             # An embargo is on the files, whatever else was said.
             access.files = "restricted"
         elif until is not None and before.embargo_until == until:
-            access.embargo_until = until  # over: it stays as history
+            # Over: it stays as history. Not where something is restricted now, which the day that is past would open.
+            if access.record == access.files == "public":
+                access.embargo_until = until
         elif until is not None:
             self.refuse("access.embargo.until", "Embargo end date must be unset or in the past.")
         return access
@@ -671,13 +630,23 @@ def _person(p: Person) -> dict[str, Any]:
 
 
 def _identifier(i: Identifier) -> dict[str, Any]:
-    return {"identifier": i.identifier, "scheme": i.scheme} if i.scheme else {"identifier": i.identifier}
+    out = {"identifier": i.identifier} if i.identifier else {}
+    if i.scheme:
+        out["scheme"] = i.scheme
+    return out
+
+
+def _alternate(i: AlternateIdentifier) -> dict[str, Any]:
+    out: dict[str, Any] = _identifier(i)
+    if i.resource_type:
+        out["resource_type"] = _term(vocabularies.resource_types(), i.resource_type)
+    return out
 
 
 def _right(r: Right) -> dict[str, Any]:
     if r.id is None:
         lang = r.lang or "en"
-        out: dict[str, Any] = {"title": {lang: r.title}}
+        out: dict[str, Any] = {"title": {lang: r.title}} if r.title else {}
         if r.description:
             out["description"] = {lang: r.description}
         if r.link:
@@ -695,10 +664,11 @@ def _right(r: Right) -> dict[str, Any]:
 
 
 def _related(r: Related) -> dict[str, Any]:
-    out: dict[str, Any] = {"identifier": r.identifier}
+    out: dict[str, Any] = {"identifier": r.identifier} if r.identifier else {}
     if r.scheme:
         out["scheme"] = r.scheme
-    out["relation_type"] = _term(vocabularies.relations(), r.relation)
+    if r.relation:
+        out["relation_type"] = _term(vocabularies.relations(), r.relation)
     if r.resource_type:
         out["resource_type"] = _term(vocabularies.resource_types(), r.resource_type)
     return out
@@ -757,6 +727,32 @@ def _location(place: Location) -> dict[str, Any]:
     return out
 
 
+def _know_again(before: Metadata, m: Metadata) -> None:
+    """What is said of a draft as its answer says it is what it was, with all that this JSON has no place for: the
+    words of a grant as the deposit API got them, a funder's DOI."""
+    shown: tuple[tuple[str, Callable[[Any], Any]], ...] = (
+        ("creators", _person),
+        ("contributors", _person),
+        ("dates", _date),
+        ("identifiers", _alternate),
+        ("related_identifiers", _related),
+        ("funding", _funding),
+        ("locations", _location),
+    )
+    for name, show in shown:
+        old, new = getattr(before, name), getattr(m, name)
+        if old and old != new:
+            known = {orjson.dumps(show(item), option=orjson.OPT_SORT_KEYS): item for item in reversed(old)}
+            setattr(
+                m,
+                name,
+                [known.get(orjson.dumps(show(item), option=orjson.OPT_SORT_KEYS), item) for item in new],
+            )
+    # Of these an answer may show nothing at all: a place that has a latitude only, a grant in words of its own.
+    m.funding += [item for item in before.funding if not _funding(item)]
+    m.locations += [item for item in before.locations if not _location(item)]
+
+
 def dump_metadata(m: Metadata) -> dict[str, Any]:
     """The `metadata` of a record or draft, in the order of keys of golden/live/rdm 76. What is not said is absent."""
     out: dict[str, Any] = {}
@@ -767,7 +763,7 @@ def dump_metadata(m: Metadata) -> dict[str, Any]:
     if m.title:
         out["title"] = m.title
     if m.additional_titles:
-        out["additional_titles"] = [_typed({"title": t.title}, t.type, vocabularies.title_types(), t.lang) for t in m.additional_titles]  # fmt: skip
+        out["additional_titles"] = [_typed({"title": t.title} if t.title else {}, t.type, vocabularies.title_types(), t.lang) for t in m.additional_titles]  # fmt: skip
     if m.publisher:
         out["publisher"] = m.publisher
     if m.publication_date:
@@ -777,26 +773,11 @@ def dump_metadata(m: Metadata) -> dict[str, Any]:
     if m.contributors:
         out["contributors"] = [_person(p) for p in m.contributors]
     if m.dates:
-        out["dates"] = [
-            {
-                "date": d.date,
-                "type": _term(vocabularies.date_types(), d.type),
-                **({"description": d.description} if d.description else {}),
-            }
-            for d in m.dates
-        ]
+        out["dates"] = [_date(d) for d in m.dates]
     if m.languages:
         out["languages"] = [_language(code) for code in m.languages]
     if m.identifiers:
-        out["identifiers"] = [
-            _identifier(i)
-            | (
-                {"resource_type": _term(vocabularies.resource_types(), i.resource_type)}
-                if i.resource_type
-                else {}
-            )
-            for i in m.identifiers
-        ]
+        out["identifiers"] = [_alternate(i) for i in m.identifiers]
     if m.related_identifiers:
         out["related_identifiers"] = [_related(r) for r in m.related_identifiers]
     if m.sizes:
@@ -813,7 +794,12 @@ def dump_metadata(m: Metadata) -> dict[str, Any]:
         out["description"] = m.description
     if m.additional_descriptions:
         out["additional_descriptions"] = [
-            _typed({"description": d.description}, d.type, vocabularies.description_types(), d.lang)
+            _typed(
+                {"description": d.description} if d.description else {},
+                d.type,
+                vocabularies.description_types(),
+                d.lang,
+            )
             for d in m.additional_descriptions
         ]
     if m.locations:
@@ -821,7 +807,23 @@ def dump_metadata(m: Metadata) -> dict[str, Any]:
     if m.funding:
         out["funding"] = [_funding(f) for f in m.funding]
     if m.references:
-        out["references"] = [r.model_dump(exclude_none=True) for r in m.references]
+        out["references"] = [
+            {
+                k: v
+                for k, v in (("reference", r.reference), ("identifier", r.identifier), ("scheme", r.scheme))
+                if v
+            }
+            for r in m.references
+        ]
+    return out
+
+
+def _date(d: Date) -> dict[str, Any]:
+    out: dict[str, Any] = {"date": d.date} if d.date else {}
+    if d.type:
+        out["type"] = _term(vocabularies.date_types(), d.type)
+    if d.description:
+        out["description"] = d.description
     return out
 
 
@@ -874,7 +876,7 @@ def _title_l10n(term: dict[str, Any]) -> dict[str, Any]:
 _ACCESS = {
     "open": ("Open", "The record and files are publicly accessible.", "unlock"),
     "embargoed": ("Embargoed", "The files will be made publicly available on {until}.", "outline clock"),
-    "restricted": ("Restricted", "The record is publicly accessible, but files are restricted to users with access.", "lock"),
+    "restricted": ("Restricted", "The record is publicly accessible, but files are restricted to users with access.", "ban"),
     "metadata-only": ("Metadata-only", "No files are available for this record.", "tag"),
 }  # fmt: skip
 
@@ -928,7 +930,7 @@ def dump_ui(
         "description_l10n": description.format(until=_day(until, "long") if until else ""),
         "icon": icon,
         "embargo_date_l10n": _day(until, "long") if status == "embargoed" and until else None,
-        "message_class": "warning" if status in ("embargoed", "restricted") else "",
+        "message_class": {"embargoed": "warning", "restricted": "negative"}.get(status, ""),
     }
     for name, people in (("creators", m.creators), ("contributors", m.contributors)):
         if people:
@@ -937,8 +939,7 @@ def dump_ui(
         ui["languages"] = [_title_l10n(x) for x in said["languages"]]
     if m.description:
         ui["description_stripped"] = html.plain(m.description)
-    if m.version:
-        ui["version"] = m.version
+    ui["version"] = m.version or f"v{shown['versions']['index']}"
     if "related_identifiers" in said:
         ui["related_identifiers"] = [_localised(item) for item in said["related_identifiers"]]
     if "rights" in said:

@@ -96,7 +96,9 @@ class _Crate:
             {"id": code}
             for e in self.each(self.root.get("inLanguage", []))
             if (
-                code := vocabularies.language_id(str(e.get("alternateName") or e.get("name") or e.get("@id")))
+                code := vocabularies.find_language(
+                    str(e.get("alternateName") or e.get("name") or e.get("@id"))
+                )
             )
         ]:
             m["languages"] = languages

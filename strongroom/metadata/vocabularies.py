@@ -1,9 +1,12 @@
 """The closed vocabularies of metadata: ids, titles, and the words other schemas have for them.
 
 Read from the small JSON files in `data/` (made by `scripts/make_vocabularies.py`, sources named there),
-each when first needed. Ids are InvenioRDM's. Whatever a depositor may extend (funders, awards, subjects,
-affiliations) will live in the database; the funders here are only those whose grants Zenodo's clients name
-by a Crossref funder id (api-legacy.md section 4.4).
+each when first needed. Ids are InvenioRDM's. What the registries publish (funders, awards, subjects,
+affiliations, names) lives in the database (`strongroom.vocabularies`); the funders here are only those whose
+grants Zenodo's clients name by a Crossref funder id (api-legacy.md section 4.4).
+
+`entries` gives a vocabulary whole, as the records API shows it; the other functions are what the rest of the
+program asks of it.
 """
 
 from __future__ import annotations
@@ -60,6 +63,32 @@ class Licence:
     url: str | None
     osi_approved: bool
     spdx: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A term as the records API shows it (api-rdm.md section 6): texts by language, and words of other schemas."""
+
+    id: str
+    title: Mapping[str, str]
+    description: Mapping[str, str] | None = None
+    icon: str | None = None
+    tags: tuple[str, ...] = ()
+    props: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenDefinition:
+    """What the Open Definition says of a licence (opendefinition.org), in the words of Zenodo's older API."""
+
+    domain_content: bool = False
+    domain_data: bool = False
+    domain_software: bool = False
+    family: str = ""
+    maintainer: str = ""
+    od_conformance: str = "not reviewed"
+    osd_conformance: str = "not reviewed"
+    status: str = "active"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +163,8 @@ def relations() -> Mapping[str, Term]:
 
 @cache
 def description_types() -> Mapping[str, Term]:
-    return _vocabulary("description_types")
+    # Zenodo has one more than InvenioRDM (api-rdm.md 6.2).
+    return {**_vocabulary("description_types"), "notes": Term("notes", "Notes", "Other")}
 
 
 @cache
@@ -217,6 +247,12 @@ def legacy_licences() -> Mapping[str, str]:
     return found
 
 
+def open_definition(key: str) -> OpenDefinition:
+    """What the Open Definition says of the licence of this id; of one it does not list, nothing good or bad."""
+    row = _licence_data()["licences"].get(key, {})
+    return OpenDefinition(**row.get("od", {}))
+
+
 # -- languages
 
 
@@ -231,6 +267,27 @@ def language_id(given: str) -> str | None:
     data = _languages()
     code = data["two"].get(code) or data["bibliographic"].get(code) or code
     return code if code in data["titles"] else None
+
+
+@cache
+def _languages_by_name() -> Mapping[str, str]:
+    # The first of a name counts: ids are sorted, and no two living languages share their whole name.
+    found: dict[str, str] = {}
+    for key, title in _languages()["titles"].items():
+        found.setdefault(title.casefold(), key)
+    return found
+
+
+def find_language(given: str) -> str | None:
+    """ISO 639-3 code for any code that `language_id` knows or for the English name, any case; None if there is none."""
+    return language_id(given) or _languages_by_name().get(" ".join(given.split()).casefold())
+
+
+def language_codes(key: str) -> tuple[str, ...]:
+    """Other codes of an ISO 639-3 language: that of ISO 639-1, and ISO 639-2's bibliographic one."""
+    short = _short_codes().get(key)
+    older = [code for code, meant in _languages()["bibliographic"].items() if meant == key]
+    return (*([short] if short else []), *older)
 
 
 def language_title(key: str) -> str | None:
@@ -271,3 +328,70 @@ def funder_by_doi(doi: str) -> KnownFunder | None:
 
 def funder_by_ror(ror: str) -> KnownFunder | None:
     return _funders()[1].get(ror.lower())
+
+
+# -- whole vocabularies
+
+# The vocabularies shipped here, by InvenioRDM's names for them and for the kind of their ids.
+TYPES: Mapping[str, str] = {
+    "communitytypes": "comtyp",
+    "contributorsroles": "cor",
+    "creatorsroles": "crr",
+    "datetypes": "dat",
+    "descriptiontypes": "dty",
+    "languages": "lng",
+    "licenses": "lic",
+    "relationtypes": "rlt",
+    "removalreasons": "rem",
+    "resourcetypes": "rsrct",
+    "titletypes": "ttyp",
+}
+
+
+@cache
+def entries(type: str) -> Mapping[str, Entry]:
+    """All terms of a shipped vocabulary by id, in the order they should be offered. Raises KeyError for other types."""
+    if type == "licenses":
+        return {key: _licence_entry(key, row) for key, row in _licence_data()["licences"].items()}
+    if type == "languages":
+        return _language_entries()
+    if type not in TYPES:
+        raise KeyError(type)
+    # One list of roles serves creators and contributors.
+    rows = _read("entries")["creatorsroles" if type == "contributorsroles" else type]
+    return {row["id"]: Entry(**(row | {"tags": tuple(row.get("tags", ()))})) for row in rows}
+
+
+def known(type: str, key: str) -> bool:
+    """Whether a shipped vocabulary has this id, spelled exactly so. Raises KeyError for other types."""
+    return key in entries(type)
+
+
+def _licence_entry(key: str, row: Mapping[str, Any]) -> Entry:
+    return Entry(
+        id=key,
+        title={"en": row["title"]},
+        description={"en": row.get("description", "")},
+        icon=row.get("icon", ""),
+        tags=tuple(row.get("tags", ("all",))),
+        props={
+            "url": row.get("url", ""),
+            "scheme": "" if row.get("legacy") else "spdx",
+            "osi_approved": "y" if row.get("osi") else "",
+        },
+    )
+
+
+def _language_entries() -> Mapping[str, Entry]:
+    data = _languages()
+    tags = data["tags"]
+    usual = ("individual", "living")
+    return {
+        key: Entry(
+            id=key,
+            title={"en": title},
+            tags=tuple(tags[key]) if key in tags else usual,
+            props={"alpha_2": _short_codes().get(key, "")},
+        )
+        for key, title in sorted(data["titles"].items(), key=lambda item: item[1].casefold())
+    }

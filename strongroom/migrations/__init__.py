@@ -115,8 +115,12 @@ def all_tables() -> Any:
     import strongroom.changes
     import strongroom.files.models
     import strongroom.jobs.models
+    import strongroom.mail
     import strongroom.pids
-    import strongroom.records.models  # noqa: F401
+    import strongroom.records.models
+    import strongroom.requests.models
+    import strongroom.sharing.models
+    import strongroom.vocabularies.models  # noqa: F401
     from strongroom.db import metadata
 
     return metadata

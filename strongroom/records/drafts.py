@@ -10,11 +10,20 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import orjson
-from sqlalchemy import bindparam, delete, exists, select, true, union_all, update
+from sqlalchemy import ColumnElement, bindparam, delete, exists, select, true, union_all, update
 from sqlalchemy import literal as sql_literal
 
 from strongroom import changes
-from strongroom.access import Actor, require_edit, require_preview, require_user
+from strongroom.access import (
+    Actor,
+    Level,
+    require_edit,
+    require_manage,
+    require_preview,
+    require_user,
+    shared_with,
+    workable,
+)
 from strongroom.db import AnyRow, Database, Moment, Prepared, Session, insert_row
 from strongroom.errors import Conflict, Forbidden, Invalid, Locked, NotFound, Stale
 from strongroom.files import service as files
@@ -24,6 +33,7 @@ from strongroom.metadata import legacy
 from strongroom.metadata.model import RecordData
 from strongroom.records.models import concepts, drafts, records
 from strongroom.records.views import DraftView, FileView
+from strongroom.settings import Settings
 
 # Statements of the deposit path are made once: making one costs more than running it (decision 0007).
 _THIS = drafts.c.id == bindparam("draft_id")
@@ -136,8 +146,7 @@ def update_data(
     `locked` is the draft's row where the caller called `lock` already.
     """
     row = locked or lock(session, actor, draft_id)
-    if if_match is not None and if_match != row.revision:
-        raise Stale()
+    check_revision(row, if_match)
     _SAVE.on(
         session,
         {"draft_id": draft_id, "said": data.to_json(), "called": data.plain_title(), "moment": now()},
@@ -145,9 +154,21 @@ def update_data(
     changes.append(session, actor.label, "updated", "draft", draft_id)
 
 
-def discard(session: Session, actor: Actor, draft_id: int) -> bool:
+def check_revision(row: AnyRow, if_match: int | None) -> None:
+    """Raises Stale when somebody changed the draft since the revision in If-Match."""
+    if if_match is not None and if_match != row.revision:
+        raise Stale(
+            f"Revision id provided({if_match}) doesn't match record's one({row.revision}). "
+            "Somebody changed it since you read it: read it again, then repeat."
+        )
+
+
+def discard(session: Session, actor: Actor, draft_id: int, *, if_match: int | None = None) -> bool:
     """Give a draft up. An edit falls back to the published record (returns True); any other is gone for good."""
     row = lock(session, actor, draft_id)
+    check_revision(row, if_match)
+    if not row.published:
+        require_manage(actor, row)  # it is gone for good
     session.execute(delete(drafts).where(drafts.c.id == draft_id))
     if not row.published:
         files.undo_version(session, row.concept_id, row.version)
@@ -191,9 +212,12 @@ def edit(session: Session, actor: Actor, record_id: int) -> int:
     return record_id
 
 
-def new_version(session: Session, db: Database, actor: Actor, record_id: int) -> int:
+def new_version(
+    session: Session, db: Database, actor: Actor, record_id: int, *, with_files: bool = True
+) -> int:
     """Begin the next version of a published record; files carry over by their spans, nothing is copied.
 
+    Without `with_files` it begins with none (the records API; `files-import` brings them).
     Any version of the concept may be named; the draft is built from the latest. A draft that is open
     already is given back (api-legacy.md section 7, newversion twice).
     """
@@ -223,7 +247,10 @@ def new_version(session: Session, db: Database, actor: Actor, record_id: int) ->
     moment = now()
     version = concept.latest_version + 1
     order = latest.file_order
-    if latest.version < concept.latest_version:
+    if not with_files:
+        files.begin_empty(session, concept.id, version)
+        order = None
+    elif latest.version < concept.latest_version:
         # Newer versions were withdrawn: their files are not what the next one begins with.
         order = files.begin_from(session, concept.id, latest.version, version, order)
     _insert(
@@ -297,6 +324,7 @@ def _build(row: AnyRow, listed: list[FileView], doi: str | None) -> DraftView:
         doi=doi or data.doi,
         latest_id=row.latest_id,
         next_draft_id=row.next_draft_id,
+        sorted_files=row.file_order is not None,
     )
 
 
@@ -329,12 +357,64 @@ def open_bucket(session: Session, actor: Actor, draft_id: int) -> Bucket:
 
 def still_open(session: Session, bucket: Bucket) -> Bucket:
     """The bucket again, after bytes came, with its draft locked. Raises Conflict when it closed meanwhile."""
-    row = _LOCK_OPEN.on(session, {"draft_id": bucket.record_id}).first()
+    return reopen(session, bucket.record_id)
+
+
+def reopen(session: Session, draft_id: int) -> Bucket:
+    """The bucket of a draft that somebody opened before, locked, for what goes on after his request. Raises Conflict."""
+    row = _LOCK_OPEN.on(session, {"draft_id": draft_id}).first()
     if row is None:
         raise Conflict(
             "The draft was published or discarded while the file was on its way. The file was not stored."
         )
     return bucket_of(row)
+
+
+def writable_bucket(session: Session, actor: Actor, draft_id: int, *, locked: bool = True) -> Bucket:
+    """`open_bucket` in the records API's words: a published record without an open draft is NotFound, an edit Locked.
+
+    Without `locked` it is for a look before bytes come, in a reading transaction.
+    """
+    if locked:
+        row = lock(session, actor, draft_id)
+    else:
+        readable_bucket(session, actor, draft_id)
+        row = _READ.on(session, {"draft_id": draft_id}).one()
+        require_edit(actor, row)
+    if row.published:
+        raise Locked()
+    return bucket_of(row)
+
+
+def readable_bucket(session: Session, actor: Actor, draft_id: int) -> Bucket:
+    """The files of an open draft or edit, for whoever may look at it. Raises NotFound, Forbidden."""
+    row = _READ.on(session, {"draft_id": draft_id}).first()
+    if row is None:
+        record = session.execute(_WHOSE.where(records.c.id == draft_id)).first()
+        if record is not None:
+            require_preview(actor, record)
+            raise NotFound()
+        raise NotFound("The persistent identifier does not exist.")
+    require_preview(actor, row)
+    return bucket_of(row)
+
+
+def published_totals(session: Session, record_id: int) -> tuple[int, int]:
+    """(files, bytes) of a published version."""
+    row = session.execute(
+        select(records.c.file_count, records.c.total_bytes).where(records.c.id == record_id)
+    ).one()
+    return int(row.file_count), int(row.total_bytes)
+
+
+def previous_version(session: Session, bucket: Bucket) -> int | None:
+    """The version whose files a draft may import: the newest that is not withdrawn. None where there is none."""
+    found: int | None = session.execute(
+        select(records.c.version)
+        .join(concepts, concepts.c.latest_id == records.c.id)
+        .where(concepts.c.id == bucket.concept_id)
+    ).scalar()
+    return found
 
 
 def touch(session: Session, actor: Actor, draft_id: int, verb: str) -> None:
@@ -355,6 +435,47 @@ def sort_files(session: Session, actor: Actor, draft_id: int, order: Sequence[st
     touch(session, actor, draft_id, "files-sorted")
 
 
+def sort_keys(session: Session, actor: Actor, draft_id: int, order: Sequence[str]) -> None:
+    """Set the order of a draft's files by their keys; those that are not named come after, as they were."""
+    bucket = open_bucket(session, actor, draft_id)
+    listed = files.list_files(session, bucket)
+    by_key = {f.key: f.id for f in listed}
+    for i, key in enumerate(order):
+        if key not in by_key:
+            raise Invalid.at(f"files.order.{i}", f"There is no file '{key}' in this draft.")
+    first = [by_key[key] for key in dict.fromkeys(order)]
+    chosen = set(first)
+    whole = [*first, *(f.id for f in listed if f.id not in chosen)]
+    session.execute(
+        update(drafts).where(drafts.c.id == draft_id).values(file_order=orjson.dumps(whole).decode())
+    )
+    touch(session, actor, draft_id, "files-sorted")
+
+
+def reserve_doi(session: Session, actor: Actor, draft_id: int, settings: Settings) -> None:
+    """Fix the DOI that this draft will have: the one under our prefix. Raises Invalid where it has one."""
+    row = lock(session, actor, draft_id)
+    data = RecordData.from_json(row.data)
+    if data.doi or row.published:
+        raise Invalid.at("pids.doi", "A PID already exists for type doi")
+    data.doi = settings.doi(draft_id)
+    update_data(session, actor, draft_id, data, locked=row)
+
+
+def drop_doi(session: Session, actor: Actor, draft_id: int, settings: Settings) -> None:
+    """Give a reserved DOI back. Raises NotFound where none is reserved, Invalid for somebody else's DOI."""
+    row = lock(session, actor, draft_id)
+    data = RecordData.from_json(row.data)
+    if row.published or not data.doi:
+        raise NotFound("The persistent identifier does not exist.")
+    if data.doi.lower() != settings.doi(draft_id).lower():
+        raise Invalid.at(
+            "pids.doi", f"{data.doi} is not reserved here: take it out of the draft with `pids: {{}}`."
+        )
+    data.doi = None
+    update_data(session, actor, draft_id, data, locked=row)
+
+
 def list_ids(
     session: Session,
     actor: Actor,
@@ -371,20 +492,20 @@ def list_ids(
     Without `all_versions` each concept is there once: its next-version draft if one is open, else its
     latest version. `status` is draft (not yet published) or published.
     """
-    user_id = require_user(actor)
+    require_user(actor)
     edits = exists().where(drafts.c.id == records.c.id)
     open_ones = select(
         drafts.c.id,
         sql_literal(1).label("is_draft"),
         drafts.c.created.label("at"),
         drafts.c.updated.label("changed"),
-    ).where(drafts.c.owner_id == user_id)
+    ).where(workable(actor, drafts))
     done = select(
         records.c.id,
         sql_literal(0).label("is_draft"),
         records.c.created.label("at"),
         records.c.updated.label("changed"),
-    ).where(records.c.owner_id == user_id, ~edits, records.c.withdrawn.is_(None))
+    ).where(workable(actor, records), ~edits, records.c.withdrawn.is_(None))
     if status == "draft":
         open_ones = open_ones.where(drafts.c.published.is_(False))
     elif status == "published":
@@ -406,18 +527,31 @@ def list_ids(
 
 def owned_among(session: Session, actor: Actor, ids: Sequence[int]) -> dict[int, bool]:
     """Of these ids those that are depositions of this actor, each with whether it is an open draft."""
-    user_id = require_user(actor)
+    require_user(actor)
+    return _among(session, ids, workable(actor, records), workable(actor, drafts))
+
+
+def shared_among(session: Session, actor: Actor, ids: Sequence[int]) -> dict[int, bool]:
+    """Of these ids those that are others' and shared with this actor, each with whether it is an open draft."""
+    require_user(actor)
+    return _among(
+        session,
+        ids,
+        shared_with(actor, records, Level.VIEW),
+        shared_with(actor, drafts, Level.PREVIEW),
+    )
+
+
+def _among(
+    session: Session, ids: Sequence[int], of_records: ColumnElement[bool], of_drafts: ColumnElement[bool]
+) -> dict[int, bool]:
     found = {
         int(i): False
         for i in session.execute(
-            select(records.c.id).where(
-                records.c.id.in_(ids), records.c.owner_id == user_id, records.c.withdrawn.is_(None)
-            )
+            select(records.c.id).where(records.c.id.in_(ids), of_records, records.c.withdrawn.is_(None))
         ).scalars()
     }
-    for i in session.execute(
-        select(drafts.c.id).where(drafts.c.id.in_(ids), drafts.c.owner_id == user_id)
-    ).scalars():
+    for i in session.execute(select(drafts.c.id).where(drafts.c.id.in_(ids), of_drafts)).scalars():
         found[int(i)] = True
     return found
 
@@ -447,11 +581,9 @@ def times(session: Session, some_id: int) -> tuple[datetime, datetime]:
 
 
 def open_ids(session: Session, actor: Actor, limit: int) -> list[int]:
-    """The actor's open drafts, last changed first."""
+    """The actor's open drafts, and those he may change, last changed first."""
+    require_user(actor)
     rows = session.execute(
-        select(drafts.c.id)
-        .where(drafts.c.owner_id == require_user(actor))
-        .order_by(drafts.c.updated.desc())
-        .limit(limit)
+        select(drafts.c.id).where(workable(actor, drafts)).order_by(drafts.c.updated.desc()).limit(limit)
     ).scalars()
     return [int(i) for i in rows]

@@ -19,16 +19,19 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import bindparam, select
+from sqlalchemy import String, bindparam, cast, select
 
 from strongroom import pids
 from strongroom.accounts.models import users
 from strongroom.db import AnyRow, Prepared, Session
 from strongroom.errors import NotFound
+from strongroom.files import quotas
 from strongroom.files import service as files
 from strongroom.files.models import instances, objects
 from strongroom.ids import iso
 from strongroom.records.models import concepts, records, revisions
+from strongroom.sharing.models import grants
+from strongroom.sharing.models import settings as access_settings
 from strongroom.storage.base import PART, ObjectStore
 
 FORMAT = 1
@@ -53,6 +56,15 @@ class Manifest:
 _RECORD = Prepared(select(records).where(records.c.id == bindparam("record_id")))
 _CONCEPT = Prepared(select(concepts).where(concepts.c.id == bindparam("concept_id")))
 _OWNER = Prepared(select(users).where(users.c.id == bindparam("user_id")))
+_GRANTS = Prepared(
+    select(
+        *users.c, grants.c.permission, grants.c.origin, grants.c.expires, grants.c.created.label("given"),
+    )
+    .join(users, cast(users.c.id, String) == grants.c.subject_id)
+    .where(grants.c.concept_id == bindparam("concept_id"), grants.c.subject_type == "user")
+    .order_by(grants.c.id)
+)  # fmt: skip
+_SETTINGS = Prepared(select(access_settings).where(access_settings.c.concept_id == bindparam("concept_id")))
 _REVISIONS = Prepared(
     select(revisions).where(revisions.c.record_id == bindparam("record_id")).order_by(revisions.c.revision)
 )
@@ -61,7 +73,7 @@ _FILES = (
         objects.c.id, objects.c.version_id, objects.c.key, objects.c.mimetype, objects.c.created,
         objects.c.updated, instances.c.id.label("instance_id"), instances.c.size, instances.c.md5,
         instances.c.sha256, instances.c.crc32, instances.c.store, instances.c.location,
-        instances.c.created.label("stored"),
+        instances.c.created.label("stored"), objects.c.metadata, objects.c.hidden,
     )
     .join(instances, instances.c.id == objects.c.instance_id)
     .where(files.in_version(bindparam("concept_id"), bindparam("version")))
@@ -91,14 +103,10 @@ def read(session: Session, record_id: int, *, first: bool = False) -> Manifest |
             "revision": concept.revision,
             "created": iso(concept.created),
             "updated": iso(concept.updated),
-            "owner": {
-                "id": owner.id,
-                "email": owner.email,
-                "name": owner.name,
-                "orcid": owner.orcid,
-                "is_admin": owner.is_admin,
-                "created": iso(owner.created),
-            },
+            "owner": _user(owner),
+            "grants": _grants(session, concept.id),
+            "access_settings": _settings(session, concept.id),
+            "quotas": _quotas(session, concept),
         },
         "record": {
             "id": row.id,
@@ -136,6 +144,59 @@ def read(session: Session, record_id: int, *, first: bool = False) -> Manifest |
         record_id,
         first,
     )
+
+
+def _user(row: AnyRow) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "email": row.email,
+        "name": row.name,
+        "orcid": row.orcid,
+        "is_admin": row.is_admin,
+        "created": iso(row.created),
+        "profile": {
+            "affiliations": row.affiliations,
+            "visibility": row.visibility,
+            "email_visibility": row.email_visibility,
+            "revision": row.revision,
+        },
+        "is_active": row.is_active,
+        "verified": row.verified,
+        "blocked": iso(row.blocked) if row.blocked else None,
+    }
+
+
+def _grants(session: Session, concept_id: int) -> list[dict[str, Any]]:
+    """Who was given what, co-owners too. Share links are not kept: a manifest opens nothing."""
+    return [
+        {
+            "user": _user(row),
+            "permission": row.permission,
+            "origin": row.origin,
+            "expires": iso(row.expires) if row.expires else None,
+            "given": iso(row.given),
+        }
+        for row in _GRANTS.on(session, {"concept_id": concept_id})
+    ]
+
+
+def _settings(session: Session, concept_id: int) -> dict[str, Any] | None:
+    row = _SETTINGS.on(session, {"concept_id": concept_id}).first()
+    return {"askers": row.askers, "expiration_days": row.expiration_days} if row is not None else None
+
+
+def _quotas(session: Session, concept: AnyRow) -> dict[str, Any]:
+    """What moderators let this concept and its owner have."""
+    return {
+        kind: {
+            "bytes": row.bytes,
+            "max_file_bytes": row.max_file_bytes,
+            "notes": row.notes,
+            "actor": row.actor,
+            "changed": iso(row.changed),
+        }
+        for kind, row in quotas.rows_of(session, concept.id, concept.owner_id).items()
+    }
 
 
 def _doi_state(session: Session, kind: str, subject_id: int) -> str | None:
@@ -214,6 +275,8 @@ def _file(row: AnyRow) -> dict[str, Any]:
         "store": row.store,
         "location": row.location,
         "stored": iso(row.stored),
+        "metadata": orjson.loads(row.metadata) if row.metadata else None,
+        "hidden": bool(row.hidden),
     }
 
 

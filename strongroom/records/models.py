@@ -84,3 +84,15 @@ revisions = Table(
     Column("actor", String(80), nullable=False),
     Column("at", Moment, nullable=False),
 )
+
+# The key by which a script names a whole deposit, so that it may repeat its request (records/deposits.py).
+deposit_keys = Table(
+    "deposit_keys",
+    metadata,
+    Column("user_id", Integer, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("key", String(100), primary_key=True),
+    Column("draft_id", BigInteger, nullable=False),
+    Column("digest", String(64), nullable=False),  # sha256 of the last wish
+    Column("created", Moment, nullable=False),
+    Column("updated", Moment, nullable=False),
+)

@@ -12,6 +12,7 @@ from strongroom.access import Actor
 from strongroom.db import AnyRow, Moment, Prepared, Session, insert_row
 from strongroom.errors import Finding, Invalid
 from strongroom.files import service as files
+from strongroom.files import transfers
 from strongroom.ids import now, today
 from strongroom.jobs import queue
 from strongroom.metadata import checks
@@ -70,6 +71,8 @@ def publish(session: Session, settings: Settings, actor: Actor, draft_id: int) -
                 f"Marked as metadata-only, but it has {count} file(s): delete them, or enable files.",
             )
         )
+    if record is None:
+        findings += transfers.findings(transfers.unfinished(session, draft_id))
     findings += _doi_findings(session, settings, draft_id, data, record)
     if findings:
         raise Invalid(findings)

@@ -19,8 +19,10 @@ from strongroom.access import (
     may_edit,
     may_read_files,
     may_read_record,
+    require_manage,
     require_user,
     visible,
+    workable,
 )
 from strongroom.db import AnyRow, Database, Prepared, Session, moment
 from strongroom.errors import Forbidden, Gone, NotFound
@@ -29,6 +31,7 @@ from strongroom.files.service import Bucket
 from strongroom.ids import today
 from strongroom.metadata.model import AccessStatus, RecordData
 from strongroom.records.models import concepts, drafts, records
+from strongroom.records.models import revisions as revision_rows
 from strongroom.records.views import FileView, RecordView, VersionView
 
 # Files that a list of records shows of each; the record itself shows all.
@@ -96,7 +99,9 @@ def _row(session: Session, actor: Actor, record_id: int) -> AnyRow:
 
 
 def _tombstone(row: AnyRow) -> dict[str, Any]:
-    """What stays: the reason, and facts that a citation of the record holds anyway."""
+    """What stays: the reason, and facts that a citation of the record holds anyway. Raises NotFound for a hidden one."""
+    if orjson.loads(row.tombstone).get("is_visible") is False:
+        raise NotFound("Record not found")
     latest = {"latest_id": row.latest_id} if row.latest_id is not None else {}
     return {"record_id": row.id, "doi": row.doi, **latest, **orjson.loads(row.tombstone)}
 
@@ -128,12 +133,13 @@ class _Hot(NamedTuple):
     next_draft_id: int | None
 
 
-_HOT = f"""SELECT {", ".join(f"r.{name}" for name in _Hot._fields[:18])},
+_HOT_FROM = f"""SELECT {", ".join(f"r.{name}" for name in _Hot._fields[:18])},
     c.latest_id, c.doi, c.revision, c.next_draft_id
-    FROM records r JOIN concepts c ON c.id = r.concept_id WHERE r.id = ?"""
+    FROM records r JOIN concepts c ON c.id = r.concept_id"""
+_HOT = f"{_HOT_FROM} WHERE r.id = ?"
 
 
-_VERSIONS = """SELECT id, version, data, doi, created, record_access FROM records
+_VERSIONS = """SELECT id, version, data, doi, created, record_access, embargo_until FROM records
     WHERE concept_id = ? AND withdrawn IS NULL ORDER BY version DESC"""
 
 
@@ -163,18 +169,26 @@ class Found:
         self._db, self._actor, self._row = db, actor, row
         self.stamp = Stamp(row.id, row.revision, row.concept_revision, _status(row, today()))
 
-    def view(self, *, with_versions: bool = False) -> RecordView:
+    @property
+    def reader(self) -> str:
+        """What an answer depends on besides the stamp: who reads, and how far he may go (a grant or link may have ended)."""
+        return f"u{self._actor.user_id}-{int(level(self._actor, self._row))}"
+
+    def view(self, *, with_versions: bool = False, with_files: bool = True) -> RecordView:
         row = self._row
-        listed = None
-        if _files_readable(self._actor, row, today()):
+        listed: list[FileView] | None = None
+        if not with_files:
+            listed = [] if _files_readable(self._actor, row, today()) else None
+        elif _files_readable(self._actor, row, today()):
             listed = files.list_files_hot(self._db, _bucket(row))
         known: list[VersionView] = []
         if with_versions:
             may_all = level(self._actor, row) >= Level.VIEW  # grants are to the concept
+            day = today().isoformat()
             known = [
                 _version(v[:5], row.latest_id)
                 for v in self._db.hot(_VERSIONS, row.concept_id)
-                if may_all or v[5] == "public"
+                if may_all or v[5] == "public" or (v[6] is not None and v[6] <= day)
             ]
         return _build(self._actor, row, listed, known)
 
@@ -227,30 +241,57 @@ def by_id(
     return _view(session, actor, _row(session, actor, record_id), with_files, with_versions)
 
 
-def by_ids(
-    session: Session, actor: Actor, ids: Sequence[int], *, with_files: bool = False
-) -> list[RecordView]:
+class Hit:
+    """One record of a list that this actor may see: its stamp at once, its view when wanted."""
+
+    __slots__ = ("row", "stamp")
+
+    def __init__(self, row: _Hot, day: date) -> None:
+        self.row = row
+        self.stamp = Stamp(row.id, row.revision, row.concept_revision, _status(row, day))
+
+    @property
+    def whole_in_a_list(self) -> bool:
+        """Whether a list shows all its files, as the record itself does."""
+        return self.row.file_count <= FILES_IN_A_HIT
+
+
+def rows_of(session: Session, actor: Actor, ids: Sequence[int]) -> list[Hit]:
     """These records in this order, less those the actor may not see: the index never decides alone."""
     if not ids:
         return []
-    rows = session.execute(_RECORD.where(records.c.id.in_(ids), visible(actor, records))).all()
-    found = {r.id: r for r in rows}
-    listed = {}
+    # Numbers, written into the statement: building it by parts costs more than its answer.
+    listed = ",".join(str(int(i)) for i in ids)
+    day = today()
+    found = {
+        row.id: Hit(row, day)
+        for values in session.exec_driver_sql(f"{_HOT_FROM} WHERE r.id IN ({listed})")
+        if (row := _Hot(*values)).withdrawn is None and may_read_record(actor, row)
+    }
+    return [found[i] for i in ids if i in found]
+
+
+def views_of(
+    session: Session, actor: Actor, hits: Sequence[Hit], *, with_files: bool = True
+) -> list[RecordView]:
+    """What these records say, with their files (the first so many of very long lists) in one statement."""
+    listed: dict[int, list[FileView]] = {}
     if with_files:
         day = today()
-        readable = [r for r in rows if _files_readable(actor, r, day)]
-        small = [_bucket(r) for r in readable if r.file_count <= FILES_IN_A_HIT]
-        listed = files.list_files_of(session, small)
-        for r in readable:
+        readable = [hit for hit in hits if _files_readable(actor, hit.row, day)]
+        listed = files.list_files_of(session, [_bucket(hit.row) for hit in readable if hit.whole_in_a_list])
+        for hit in readable:
             # 25 hits of 50,000 files each would be a million lines: the first say what it is, the rest is a link.
-            if r.file_count > FILES_IN_A_HIT:
-                listed[r.id] = files.list_files(session, _bucket(r), limit=FILES_IN_A_HIT)
-    views = []
-    for i in ids:
-        if i in found:
-            row = found[i]
-            views.append(_build(actor, row, listed.get(row.id, []) if with_files else None, []))
-    return views
+            if not hit.whole_in_a_list:
+                listed[hit.row.id] = files.list_files(session, _bucket(hit.row), limit=FILES_IN_A_HIT)
+    return [_build(actor, hit.row, listed.get(hit.row.id), []) for hit in hits]
+
+
+def by_ids(
+    session: Session, actor: Actor, ids: Sequence[int], *, with_files: bool = False
+) -> list[RecordView]:
+    """The views of `rows_of`."""
+    return views_of(session, actor, rows_of(session, actor, ids), with_files=with_files)
 
 
 def newest(session: Session, actor: Actor, limit: int) -> list[RecordView]:
@@ -278,11 +319,12 @@ def newest_stamp(session: Session) -> tuple[tuple[int, int], ...]:
 
 
 def owned(session: Session, actor: Actor, offset: int, limit: int) -> tuple[int, list[int]]:
-    """(how many, one page of ids) of the latest versions this actor owns, newest first."""
+    """(how many, one page of ids) of the latest versions this actor owns or may change, newest first."""
+    require_user(actor)
     mine = (
         select(records.c.id)
         .join(concepts, _IS_LATEST)
-        .where(records.c.owner_id == require_user(actor), records.c.withdrawn.is_(None))
+        .where(workable(actor, records), records.c.withdrawn.is_(None))
     )
     total = session.execute(select(func.count()).select_from(mine.subquery())).scalar_one()
     ids = session.execute(mine.order_by(records.c.id.desc()).offset(offset).limit(limit)).scalars()
@@ -309,6 +351,25 @@ def versions(session: Session, actor: Actor, concept_id: int, latest_id: int | N
         .order_by(records.c.version.desc())
     ).all()
     return [_version(row, latest_id) for row in rows]
+
+
+class Revision(NamedTuple):
+    """What a record said from one publishing or edit to the next."""
+
+    record_id: int
+    revision: int
+    data: RecordData
+    actor: str
+    at: datetime
+
+
+def revisions(session: Session, actor: Actor, record_id: int) -> list[Revision]:
+    """All that a record's metadata ever said, oldest first; for its managers. Raises NotFound, Gone, Forbidden."""
+    require_manage(actor, _row(session, actor, record_id))
+    rows = session.execute(
+        select(revision_rows).where(revision_rows.c.record_id == record_id).order_by(revision_rows.c.revision)
+    )
+    return [Revision(r.record_id, r.revision, RecordData.from_json(r.data), r.actor, r.at) for r in rows]
 
 
 def bucket(session: Session, actor: Actor, record_id: int) -> Bucket:

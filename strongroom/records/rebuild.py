@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import Any, TypeVar
 
 import orjson
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, update
 
 from strongroom import changes
 from strongroom.accounts.models import users
 from strongroom.db import Database, Session
 from strongroom.errors import Conflict, NotFound
+from strongroom.files import quotas
 from strongroom.files.models import instances, objects
 from strongroom.files.service import fold_key
 from strongroom.ids import now
@@ -27,6 +29,8 @@ from strongroom.pids import pids
 from strongroom.records import manifest
 from strongroom.records.manifest import moment
 from strongroom.records.models import concepts, records, revisions
+from strongroom.sharing.models import grants
+from strongroom.sharing.models import settings as access_settings
 from strongroom.storage.base import ObjectStore
 
 
@@ -98,6 +102,8 @@ def _concept(session: Session, bodies: list[dict[str, Any]], spans: list[Span]) 
     )
     if newest["doi"]:
         _pid(session, newest["doi"], "concept", newest["id"], newest["doi_state"])
+    _sharing(session, newest)
+    _quotas(session, newest)
     for body in sorted(bodies, key=lambda b: b["record"]["version"]):
         _record(session, body, newest)
     _files(session, newest["id"], spans)
@@ -121,22 +127,74 @@ def _latest(concept: dict[str, Any], bodies: list[dict[str, Any]]) -> int | None
     return int(max(shown, key=lambda r: r["version"])["id"]) if shown else None
 
 
-def _owner(session: Session, owner: dict[str, Any]) -> None:
-    if session.execute(select(users.c.id).where(users.c.id == owner["id"])).first() is not None:
-        return
-    session.execute(
-        insert(users).values(
-            id=owner["id"],
-            email=owner["email"],
-            name=owner["name"],
-            orcid=owner["orcid"],
-            password=None,
-            is_admin=owner["is_admin"],
-            is_active=True,
-            created=moment(owner["created"]),
-            updated=now(),
+def _sharing(session: Session, concept: dict[str, Any]) -> None:
+    """Grants and access settings; manifests of before there were any say nothing."""
+    for grant in concept.get("grants") or []:
+        _owner(session, grant["user"])
+        session.execute(
+            insert(grants).values(
+                concept_id=concept["id"],
+                subject_type="user",
+                subject_id=str(grant["user"]["id"]),
+                permission=grant["permission"],
+                origin=grant["origin"],
+                expires=moment(grant["expires"]),
+                created=moment(grant["given"]),
+            )
         )
-    )
+    if concept.get("access_settings"):
+        session.execute(
+            insert(access_settings).values(concept_id=concept["id"], **concept["access_settings"])
+        )
+
+
+def _quotas(session: Session, concept: dict[str, Any]) -> None:
+    """What moderators let the concept and its owner have; of the owner's, the newest that any manifest says."""
+    ids = {quotas.CONCEPT: concept["id"], quotas.USER: concept["owner"]["id"]}
+    for kind, said in (concept.get("quotas") or {}).items():
+        changed = datetime.fromisoformat(said["changed"])
+        there = quotas.rows_of(session, ids[quotas.CONCEPT], ids[quotas.USER]).get(kind)
+        if there is None or there.changed < changed:
+            quotas.put(
+                session,
+                kind,
+                ids[kind],
+                size=said["bytes"],
+                max_file=said["max_file_bytes"],
+                notes=said["notes"],
+                actor=said["actor"],
+                changed=changed,
+            )
+
+
+def _owner(session: Session, owner: dict[str, Any]) -> None:
+    """The account of an owner or of somebody who was given something, as the newest profile in any manifest says it."""
+    # Manifests of before there were profiles say nothing: then nobody sees one.
+    profile = owner.get("profile") or {
+        "affiliations": "",
+        "visibility": "restricted",
+        "email_visibility": "restricted",
+        "revision": 0,
+    }
+    there = session.execute(select(users.c.revision).where(users.c.id == owner["id"])).scalar()
+    if there is not None and there >= profile["revision"]:
+        return
+    values = {
+        "email": owner["email"],
+        "name": owner["name"],
+        "orcid": owner["orcid"],
+        "is_admin": owner["is_admin"],
+        "is_active": owner.get("is_active", True),
+        "verified": owner.get("verified", False),
+        "blocked": moment(owner.get("blocked")),
+        "created": moment(owner["created"]),
+        "updated": now(),
+        **profile,
+    }
+    if there is not None:
+        session.execute(update(users).where(users.c.id == owner["id"]).values(values))
+    else:
+        session.execute(insert(users).values(id=owner["id"], password=None, **values))
 
 
 def _record(session: Session, body: dict[str, Any], concept: dict[str, Any]) -> None:
@@ -263,6 +321,8 @@ def _files(session: Session, concept_id: int, spans: list[Span]) -> None:
                     "mimetype": f["mimetype"],
                     "created": moment(f["created"]),
                     "updated": moment(f["updated"]),
+                    "metadata": orjson.dumps(f["metadata"]).decode() if f.get("metadata") else None,
+                    "hidden": f.get("hidden", False),
                 }
                 for f, first, last in part
             ],

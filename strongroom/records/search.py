@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import select
 
 from strongroom import changes
-from strongroom.access import files_are_public
+from strongroom.access import files_are_public, record_is_public
 from strongroom.db import AnyRow, Database, Session
 from strongroom.files import service as files
 from strongroom.files.service import Bucket
@@ -96,7 +96,7 @@ def _records(session: Session, which: Any) -> list[Document]:
                 updated=row.updated,
                 access_status=data.access.status(day, row.file_count > 0),
                 is_latest=row.latest_id == row.id,
-                public=row.record_access == "public",
+                public=record_is_public(row),
                 owners=(row.owner_id,),
                 version_index=row.version,
                 doi=row.doi,

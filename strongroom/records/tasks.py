@@ -11,13 +11,15 @@ from typing import Any
 from sqlalchemy import select, update
 
 from strongroom import changes, pids
-from strongroom.access import SYSTEM
+from strongroom.access import SYSTEM, Actor
 from strongroom.context import Context
+from strongroom.db import Session
+from strongroom.files import fetch, transfers
 from strongroom.files import service as files
 from strongroom.ids import today
 from strongroom.jobs import Failed, every, queue, task
 from strongroom.metadata.exports import ExportRecord, datacite
-from strongroom.records import manifest, publish, queries
+from strongroom.records import drafts, manifest, publish, queries
 from strongroom.records.models import concepts, records
 from strongroom.registrars import Rejected
 
@@ -124,6 +126,52 @@ def collect(ctx: Context, args: dict[str, Any]) -> None:
     """Part instances that no object names from the database; their bytes go later (trash_days)."""
     with ctx.db.begin() as session:
         files.collect(session, ctx.settings, among=args.get("instances", []))
+
+
+def settle_transfer(ctx: Context, transfer_id: str, seconds: float | None = None) -> bool:
+    """Bring an upload in parts to its end; see `transfers.settle`. Not inside a transaction."""
+    return transfers.settle(
+        ctx.db, ctx.store, ctx.settings, transfer_id, reopen=drafts.reopen, touch=_touched, seconds=seconds
+    )
+
+
+def _touched(session: Session, row: Any) -> None:
+    drafts.touch(session, Actor(user_id=row.user_id, via="token"), row.draft_id, "file-added")
+
+
+@task("transfers.verify", max_attempts=1000)
+def verify_transfer(ctx: Context, args: dict[str, Any]) -> None:
+    """Hash what came in parts, when the process that received them does not: in slices, so that others get their turn."""
+    if not settle_transfer(ctx, args["transfer"], seconds=5):
+        with ctx.db.begin() as session:
+            queue.enqueue(session, "transfers.verify", args["transfer"], {"transfer": args["transfer"]})
+
+
+@task("transfers.fetch", max_attempts=fetch.ATTEMPTS + 1, remote=True)
+def fetch_file(ctx: Context, args: dict[str, Any]) -> None:
+    """Download a file from where its depositor said it is."""
+    fetch.run(
+        ctx.db,
+        ctx.store,
+        ctx.settings,
+        args["transfer"],
+        last=args.get("attempt", 0) + 1 >= fetch.ATTEMPTS,
+        reopen=drafts.reopen,
+        touch=_touched,
+    )
+
+
+@task("transfers.drop", max_attempts=1000)
+def drop_transfer(ctx: Context, args: dict[str, Any]) -> None:
+    """Remove the parts of an upload that was called off."""
+    ctx.store.drop_parts(args["location"], args["handle"])
+
+
+@every("transfers.sweep", 3600)
+def sweep_transfers(ctx: Context, args: dict[str, Any]) -> None:
+    """Give up uploads in parts that were not finished in time, their bytes with them."""
+    with ctx.db.begin() as session:
+        transfers.give_up(session, transfers.expired(session))
 
 
 @every("files.audit", 86_400)

@@ -38,6 +38,7 @@ class Sharing:
             "secret_link_expiration": 0,
         }
     )
+    managed: bool = False  # whether this reader may say who may do what, and so sees the two lists
     grants: list[dict[str, Any]] = field(default_factory=list)
     links: list[dict[str, Any]] = field(default_factory=list)
 

@@ -117,8 +117,9 @@ sort_names: frozenset[str] = frozenset(_SORTS)
 class SearchRequest:
     """One search. Values within a filter mean "any of", filters together "all of".
 
-    `viewer` is the user who asks: he also finds what is not public but shown to him. With `mine` he
-    finds only what is his or shared with him; drafts are always searched so. `status` (of depositions)
+    `viewer` is the user who asks: he also finds what is not public but shown to him, and that of the
+    concepts in `shared`. With `mine` he finds only what is his, with `of_others` too only what is others'
+    and shared with him; drafts are always searched so, and their concepts are `previewed`. `status` (of depositions)
     is `draft` or `published`. `sort` empty: bestmatch with a query, newest without. `facets` False
     saves their cost.
     """
@@ -129,7 +130,10 @@ class SearchRequest:
     sort: str = ""
     all_versions: bool = False
     viewer: int | None = None
+    shared: tuple[int, ...] = ()
+    previewed: tuple[int, ...] = ()
     mine: bool = False
+    of_others: bool = False
     status: str = ""
     type: str = ""
     subtype: str = ""
@@ -506,12 +510,16 @@ class _Compiler:
         if not request.all_versions:
             must.append((Occur.MustNot, _term("hidden", "old")))
         viewer = None if request.viewer is None else _term("viewers", str(request.viewer))
-        if request.mine:
+        shared = _keyed("concept", request.shared) if request.shared else None
+        if request.mine and request.of_others:
+            must.append((Occur.Must, _quiet(shared or Query.empty_query())))
+            if viewer is not None:
+                must.append((Occur.MustNot, viewer))
+        elif request.mine:
             must.append((Occur.Must, _quiet(viewer or Query.empty_query())))
-        elif viewer is None:
-            must.append((Occur.MustNot, _term("hidden", "private")))
         else:
-            hidden = [(Occur.Must, _term("hidden", "private")), (Occur.MustNot, viewer)]
+            hidden = [(Occur.Must, _term("hidden", "private"))]
+            hidden += [(Occur.MustNot, shown) for shown in (viewer, shared) if shown is not None]
             must.append((Occur.MustNot, Query.boolean_query(hidden)))
         base = must[0][1] if len(must) == 1 else Query.boolean_query(must)
         return base, {name: _quiet(query) for name, query in self.choices(request).items()}

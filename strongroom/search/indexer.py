@@ -36,6 +36,7 @@ from typing import Literal, Protocol
 from strongroom.search.documents import Document
 from strongroom.search.index import (
     FORMAT,
+    Bucket,
     Hits,
     Index,
     Ranked,
@@ -422,16 +423,40 @@ class SearchService:
 
 def _depositions(records: Index, drafts: Index, request: SearchRequest) -> Hits:
     """Drafts and records of a user in one list. What one person has is small: it is merged here."""
-    everything = SearchRequest(viewer=request.viewer, mine=True, all_versions=True)
+    everything = SearchRequest(
+        viewer=request.viewer,
+        mine=True,
+        of_others=request.of_others,
+        shared=request.previewed,
+        all_versions=True,
+    )
+    of_drafts = replace(request, shared=request.previewed)
     # A record with an open draft is not shown beside it, whether or not the draft is found.
     by_id = request.all_versions
     covered = {draft.id if by_id else draft.concept for draft in drafts.ranked(everything)}
-    found: list[Ranked] = list(drafts.ranked(request))
+    found: list[Ranked] = list(drafts.ranked(of_drafts))
     if request.status != "draft":
         found += [r for r in records.ranked(request) if (r.id if by_id else r.concept) not in covered]
     found.sort(key=lambda hit: (hit.value, hit.id), reverse=descending(request))
     start = (request.page - 1) * request.size
-    return Hits([hit.id for hit in found[start : start + request.size]], len(found))
+    facets: dict[str, list[Bucket]] = {}
+    if request.facets:
+        both = [
+            index.search(replace(asked, page=1, size=1)).facets
+            for index, asked in ((drafts, of_drafts), (records, request))
+        ]
+        facets = {name: _added(*(each.get(name, []) for each in both)) for name in both[0] | both[1]}
+    return Hits([hit.id for hit in found[start : start + request.size]], len(found), facets)
+
+
+def _added(some: Sequence[Bucket], more: Sequence[Bucket]) -> list[Bucket]:
+    """Counts of two indexes together, the highest first. (A record in edit counts in both.)"""
+    found: dict[str, Bucket] = {bucket.key: bucket for bucket in some}
+    for bucket in more:
+        same = found.get(bucket.key, Bucket(bucket.key, 0))
+        inner = tuple(_added(same.inner, bucket.inner))
+        found[bucket.key] = replace(bucket, count=same.count + bucket.count, inner=inner)
+    return sorted(found.values(), key=lambda bucket: -bucket.count)
 
 
 class _Feeder:

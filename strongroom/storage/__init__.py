@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from strongroom.settings import Settings
-from strongroom.storage.base import BLOCK, Blocks, Entry, ObjectStore, Sink, new_location
+from strongroom.storage.base import BLOCK, Blocks, Entry, ObjectStore, PartSink, Sink, new_location
 
-__all__ = ["BLOCK", "Blocks", "Entry", "ObjectStore", "Sink", "new_location", "open_store"]
+__all__ = ["BLOCK", "Blocks", "Entry", "ObjectStore", "PartSink", "Sink", "new_location", "open_store"]
 
 
 def open_store(settings: Settings) -> ObjectStore:

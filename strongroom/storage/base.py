@@ -11,7 +11,7 @@ else that the store's operator must look at), always with the cause attached.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -53,6 +53,14 @@ class Sink(Protocol):
         """Leave nothing behind, also after `finish`. Never raises; may be called twice."""
 
 
+class PartSink(Sink, Protocol):
+    """One part of a large file on its way; others may be written at the same time, by other processes too."""
+
+    @property
+    def etag(self) -> str:
+        """After `finish`: what the store wants to hear of this part when it joins them."""
+
+
 class Blocks(Protocol):
     """Stored bytes on their way out, in blocks of at most `BLOCK`; `close` ends the reading early."""
 
@@ -90,6 +98,30 @@ class ObjectStore(Protocol):
 
     def free(self) -> int | None:
         """Bytes that still fit; None where there is no such bound."""
+
+    least_part: int
+    """Bytes that every part but the last must have."""
+
+    def begin_parts(self, location: str, size: int) -> str:
+        """Begin a file of `size` bytes that comes in parts, in any order; returns the store's name for it."""
+
+    def part(self, location: str, handle: str, number: int, offset: int, size: int) -> PartSink:
+        """Begin to write part `number` (from 1): `size` bytes from `offset`. Raises Conflict while another writes it."""
+
+    def join_parts(self, location: str, handle: str, size: int, parts: Sequence[tuple[int, str]]) -> None:
+        """Make the whole readable at its location; durable. `parts` are numbers and etags. May be called twice."""
+
+    def drop_parts(self, location: str, handle: str) -> None:
+        """Call it off: nothing is left, joined or not. May be called twice."""
+
+    def read_parts(self, location: str, start: int) -> Blocks | None:
+        """The bytes from `start` on before they are joined, received or not; None where a store can't show them."""
+
+    def parts_there(self, location: str, handle: str) -> Sequence[tuple[int, str, int]]:
+        """(number, etag, size) of the parts the store has, as far as only the store knows (`part_url`)."""
+
+    def part_url(self, location: str, handle: str, number: int, seconds: int) -> str | None:
+        """A signed address to which anybody may PUT that part for so long; None where there is no such thing."""
 
     def path(self, location: str) -> Path | None:
         """The file that holds the bytes, where there is one: for the web server's own file sending."""

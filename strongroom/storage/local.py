@@ -19,13 +19,16 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import fcntl
 import os
+import struct
 import sys
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from strongroom.errors import NotFound, StorageFull, StrongroomError, Unavailable
+from strongroom.errors import Conflict, NotFound, StorageFull, StrongroomError, Unavailable
 from strongroom.ids import new_key
 from strongroom.storage.base import BLOCK, PART, Block, Entry, check_location
 
@@ -33,6 +36,7 @@ _AHEAD = 64 << 20  # room reserved at a time: no announced length can reserve th
 _STEP = 8 << 20  # bytes after which the disk is told to begin
 _KEEP_SIZE = 1  # FALLOC_FL_KEEP_SIZE
 _BEGIN = 2  # SYNC_FILE_RANGE_WRITE
+_LOCK_SECONDS = 10  # that a part waits for a former request for the same part to end
 _END = 7  # SYNC_FILE_RANGE_WAIT_BEFORE | WRITE | WAIT_AFTER
 
 _Call = Callable[[int, int, int, int], int]
@@ -73,6 +77,7 @@ class LocalStore:
     """The default store: needs a folder, made when first written to."""
 
     name = "local"
+    least_part = 1
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -125,6 +130,56 @@ class LocalStore:
     def list(self, prefix: str = "") -> Iterator[Entry]:
         folder = self.path(prefix.rstrip("/")) if prefix else self.root
         return self._entries(folder)
+
+    # Parts: one file as large as the whole from the start, with holes; each part is written at its offset.
+
+    def begin_parts(self, location: str, size: int) -> str:
+        path = self.path(location)
+        try:
+            self.make_folder(path.parent)
+            fd = os.open(_part(path), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o640)
+            try:
+                os.ftruncate(fd, size)
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+            _sync_folder(path.parent)
+        except OSError as error:
+            raise translated(error, "while beginning a file") from error
+        return "local"
+
+    def part(self, location: str, handle: str, number: int, offset: int, size: int) -> LocalPart:
+        return LocalPart(_part(self.path(location)), number, offset, size)
+
+    def join_parts(self, location: str, handle: str, size: int, parts: Sequence[tuple[int, str]]) -> None:
+        path = self.path(location)
+        part = _part(path)
+        try:
+            if part.exists():
+                if part.stat().st_size != size:
+                    raise Unavailable("The server's storage holds another number of bytes than it should.")
+                part.rename(path)
+            elif not path.exists():
+                raise NotFound("The stored bytes are missing.")
+            _sync_folder(path.parent)
+        except OSError as error:
+            raise translated(error, "while finishing a file") from error
+
+    def drop_parts(self, location: str, handle: str) -> None:
+        self.delete(location)
+
+    def read_parts(self, location: str, start: int) -> LocalBlocks:
+        path = self.path(location)
+        for candidate in (_part(path), path):  # or joined already
+            with contextlib.suppress(FileNotFoundError):
+                return LocalBlocks(os.open(candidate, os.O_RDONLY | os.O_CLOEXEC), start, None)
+        raise NotFound("The stored bytes are missing.")
+
+    def parts_there(self, location: str, handle: str) -> Sequence[tuple[int, str, int]]:
+        return []
+
+    def part_url(self, location: str, handle: str, number: int, seconds: int) -> None:
+        return None
 
     def _entries(self, folder: Path) -> Iterator[Entry]:
         try:
@@ -265,6 +320,82 @@ class LocalSink:
         fd, self._fd = self._fd, -1
         if fd >= 0:
             os.close(fd)
+
+
+class LocalPart:
+    """A piece of a file that others write to at the same time.
+
+    The piece is locked as long as it is written (a lock of the open file, between threads and processes alike): a
+    request that hangs must not write over what a later one for the same part wrote and acknowledged.
+    """
+
+    etag = ""
+
+    def __init__(self, path: Path, number: int, offset: int, size: int) -> None:
+        self._at = self._begun = self._done = offset
+        try:
+            self._fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+        except OSError as error:
+            raise translated(error, "while opening a file") from error
+        try:
+            if not _lock_range(self._fd, offset, size):
+                raise Conflict(f"Another request is sending part {number}: wait until it ends, then repeat.")
+        except BaseException:
+            self._close()
+            raise
+        if _fallocate is not None and size > BLOCK:
+            _fallocate(self._fd, _KEEP_SIZE, offset, size)  # a refusal is no error yet: the write will say
+
+    def write(self, block: Block) -> None:
+        try:
+            rest = memoryview(block)
+            while rest:
+                count = os.pwrite(self._fd, rest, self._at)
+                self._at += count
+                rest = rest[count:]
+            if self._at - self._begun >= _STEP and _sync_file_range is not None:
+                # Have the disk begin; the pages stay in memory, where the hashing finds them.
+                _sync_file_range(self._fd, self._begun, self._at - self._begun, _BEGIN)
+                self._begun = self._at
+        except OSError as error:
+            raise translated(error, "while writing a file") from error
+
+    def finish(self) -> None:
+        try:
+            os.fdatasync(self._fd)
+        except OSError as error:
+            raise translated(error, "while finishing a file") from error
+        finally:
+            self._close()
+
+    def abort(self) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            with contextlib.suppress(OSError):
+                os.close(fd)
+
+
+def _lock_range(fd: int, start: int, size: int) -> bool:
+    """Lock these bytes for writing, waiting a little; False where another has them. Where a system has no such
+    locks, nothing is locked."""
+    command = getattr(fcntl, "F_OFD_SETLK", None)
+    if command is None:
+        return True
+    wanted = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, start, size, 0)
+    end = time.monotonic() + _LOCK_SECONDS
+    while True:
+        try:
+            fcntl.fcntl(fd, command, wanted)
+            return True
+        except OSError as error:
+            if error.errno not in (errno.EACCES, errno.EAGAIN):
+                return True  # not on this file system
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
 
 
 class LocalBlocks:

@@ -83,17 +83,19 @@ async def receive(
     digests_wanted: Mapping[str, bytes] | None = None,
     idle_timeout: float,
     on_progress: Callable[[int], None] | None = None,
+    hashing: bool = True,
 ) -> Received:
     """Stream `chunks` into `sink`; when it returns, the bytes are durable and as announced.
 
     `pool` needs two threads at least, and is best used for nothing else. `digests_wanted` is what
     `digests_from` found. A client that sends no byte for `idle_timeout` seconds is given up; time spent on hashing and
     on the disk does not count. `on_progress` is called in the loop with the bytes so far, after every block.
+    Without `hashing` (parts of a file, which is hashed as a whole) digests are computed only where some are wanted.
 
     Raises Incomplete (fewer or more bytes than `expected_size`, another digest, silence), TooLarge (more than
     `max_size`) and what the store and `chunks` raise. Then, and when cancelled, the sink is aborted.
     """
-    intake = _Intake(sink, pool)
+    intake = _Intake(sink, pool, hashing or bool(digests_wanted))
     loop = asyncio.get_running_loop()
     bound = min((size for size in (expected_size, max_size) if size is not None), default=None)
     arrived = 0
@@ -158,13 +160,18 @@ async def _patience(seconds: float) -> AsyncIterator[asyncio.Timeout]:
 class _Intake:
     """The two threads' side of one upload: at most one block in flight."""
 
-    def __init__(self, sink: Sink, pool: Executor) -> None:
+    def __init__(self, sink: Sink, pool: Executor, hashing: bool) -> None:
         self.digests = Digests()
+        self._hashing = hashing
         self._sink = sink
         self._pool = pool
         self._flying: tuple[Future[None], ...] = ()
 
     def start(self, block: Block) -> None:
+        if not self._hashing:
+            self.digests.size += len(block)
+            self._flying = (self._pool.submit(self._sink.write, block),)
+            return
         self._flying = (
             self._pool.submit(self.digests.md5.update, block),
             self._pool.submit(self._rest, block),
@@ -194,8 +201,10 @@ class _Intake:
         """The last bytes (often the only ones) in one hop to a thread."""
 
         def work() -> None:
-            if last:
+            if last and self._hashing:
                 self.digests.update(last)
+            elif last:
+                self.digests.size += len(last)
             self.digests.check(wanted)
             if last:
                 self._sink.write(last)

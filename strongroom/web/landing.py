@@ -353,8 +353,9 @@ def record_page(
     viewer: Viewer | None = None,
     files_page: int = 1,
     next_url: str | None = None,
+    ask: str = "",
 ) -> bytes:
-    """The landing page in HTML.
+    """The landing page in HTML, with the form to ask for access by a `user` or `guest` where `ask` says so.
 
     `view.files` is the whole list or, when it is shorter than `view.file_count`, the page `files_page` of it
     (`FILES_A_PAGE` a page). `next_url` is where to go after logging in.
@@ -362,6 +363,7 @@ def record_page(
     t = texts(lang)
     _ = t.gettext
     metadata, access = view.data.metadata, view.data.access
+    is_public = access.record_public(view.today or today_utc())
     files: Sequence[FileView] = view.files or ()
     whole = len(files) >= view.file_count
     last_page = max(1, -(-view.file_count // FILES_A_PAGE))
@@ -400,6 +402,8 @@ def record_page(
         record=record,
         metadata=metadata,
         access=access,
+        is_public=is_public,
+        ask=ask,
         kind=kind,
         status=_(words.STATUSES[view.status]),
         status_icon=words.STATUS_ICONS[view.status],
@@ -448,7 +452,7 @@ def record_page(
         custom=_custom(metadata),
         exports=[f for f in FORMATS.values() if f.name != "linkset"],
         json_ld=Markup(schemaorg.script(record, JSON_LD_FILES, abstract)),
-        citation_tags=_meta(_citation_tags(record, files) if access.record == "public" else []),
+        citation_tags=_meta(_citation_tags(record, files) if is_public else []),
         stats=_stats(view),
         today=view.today or today_utc(),
     )

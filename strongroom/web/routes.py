@@ -5,12 +5,13 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
+from datetime import date
 from typing import Any, TypeVar
-from urllib.parse import parse_qs, quote
+from urllib.parse import quote
 
 import orjson
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from strongroom.access import ANONYMOUS, Actor
 from strongroom.accounts import service as accounts
@@ -20,14 +21,14 @@ from strongroom.errors import (
     Malformed,
     NotFound,
     StrongroomError,
-    TooLarge,
     Unauthenticated,
 )
 from strongroom.http import listing, representations
 from strongroom.http.caching import VARY, Ready, conditional, encoded, headers_for
+from strongroom.http.deprecation import LINK as OLD_LINK
+from strongroom.http.deprecation import deprecated
 from strongroom.http.deps import (
     actor_of,
-    body_stream,
     context,
     cookie_name,
     flag,
@@ -44,44 +45,27 @@ from strongroom.metadata.exports import signposting
 from strongroom.metadata.vocabularies import removal_reasons
 from strongroom.records import drafts, queries
 from strongroom.settings import Settings
-from strongroom.web import landing, pages
+from strongroom.web import account, apidocs, landing, links, pages, requests
+from strongroom.web.answers import form_of as _form
+from strongroom.web.answers import go as _go
+from strongroom.web.answers import lang_of as _lang
+from strongroom.web.answers import page as _page
+from strongroom.web.answers import viewer_of as _viewer
 from strongroom.web.render import (
     PAGE_HEADERS,
     STATIC_HEADERS,
     Viewer,
-    choose_language,
     static_file,
 )
 
 T = TypeVar("T")
 
-FORM_MAX = 20_000
 # `headers_for` says Vary.
 _PAGE_HEADERS = encoded({k: v for k, v in PAGE_HEADERS.items() if k != "Vary"})
 
 
-def _lang(request: Request) -> str:
-    return choose_language(request.headers.get("accept-language"))
-
-
 def _settings(request: Request) -> Settings:
     return context(request).settings
-
-
-def _viewer(actor: Actor) -> Viewer | None:
-    """How the header shows who reads; a token shows nobody, since it has no session to end."""
-    if actor.user_id is None or actor.via != "session":
-        return None
-    return Viewer(actor.user_id, actor.name or actor.email, actor.csrf)
-
-
-def _page(body: bytes, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    return Response(body, status, {**PAGE_HEADERS, "Cache-Control": "private, no-store", **(headers or {})})
-
-
-def _go(request: Request, path: str, status: int = 302) -> Response:
-    url = path if path.startswith(("http://", "https://")) else _settings(request).base_url + path
-    return RedirectResponse(url, status)
 
 
 def error_response(request: Request, error: StrongroomError, status: int) -> Response:
@@ -190,7 +174,7 @@ async def record(request: Request) -> Response | Ready:
             raise Unauthenticated() from None
         if isinstance(found, int):
             return _go(request, f"/records/{found}")
-        whose = [f"u{actor.user_id}"] if private else []
+        whose = [found.reader] if private else []
         etag = found.stamp.etag(request.app.state.edition, "page", lang, files_page, *whose)
         headers = [*_PAGE_HEADERS, *encoded(headers_for(etag, private))]
         if not private and conditional(request, etag):
@@ -200,6 +184,10 @@ async def record(request: Request) -> Response | Ready:
         if kept is None:
             view = found.view(with_versions=True)
             links = landing.link_header(view, ctx.settings).encode()
+            ask = ""
+            if view.files is None:
+                with ctx.db.read() as session:
+                    ask = requests.asker(session, actor, view)
             body = landing.record_page(
                 view,
                 settings=ctx.settings,
@@ -207,6 +195,7 @@ async def record(request: Request) -> Response | Ready:
                 viewer=_viewer(actor),
                 files_page=files_page,
                 next_url=f"/records/{record_id}",
+                ask=ask,
             )
             kept = links + b"\n" + body
             if not private:
@@ -245,6 +234,8 @@ async def export(request: Request) -> Response:
         if isinstance(there, int):
             return there
         view = there.view(with_versions=found.needs_versions)
+        if found.name == "json":
+            return representations.plain(view, ctx.settings, today())
         body = representations.render(found, view, ctx.settings, today())
         if found.media_type.endswith("json"):
             body = orjson.dumps(orjson.loads(body), option=orjson.OPT_INDENT_2)
@@ -272,7 +263,7 @@ _ALIASES = {"dcite4": "datacite-json"}
 
 
 async def record_file(request: Request) -> Response:
-    """GET /records/{id}/files/{key}: the bytes (also under /record); `download` forces saving."""
+    """GET /records/{id}/files/{key}: the bytes; `download` forces saving."""
     record_id = number(request.path_params["id"])
     answer = await content_of(
         request,
@@ -291,6 +282,22 @@ async def record_archive(request: Request) -> Response:
     return await archive_of(request, number(request.path_params["id"]))
 
 
+_old_address = deprecated(
+    "`/record/{id}` and below",
+    date(2023, 10, 13),
+    "A record's address is `/records/{id}`; the old one leads there. No end is planned.",
+)
+
+
+@_old_address
+async def old_record_file(request: Request) -> Response:
+    """GET /record/{id}/files/{key}: the bytes, at the address of before 2023."""
+    answer = await record_file(request)
+    answer.headers["Link"] += f", {OLD_LINK}"
+    return answer
+
+
+@_old_address
 async def old_record(request: Request) -> Response:
     """GET /record/{id} and below: the addresses of before 2023."""
     rest = request.path_params.get("rest")
@@ -351,9 +358,7 @@ async def search(request: Request) -> Response:
         try:
             hits = ctx.search.search(
                 "records",
-                listing.search_request(
-                    params, state.page, state.size, state.sort, state.all_versions, actor.user_id
-                ),
+                listing.search_request(params, state.page, state.size, state.sort, state.all_versions, actor),
             )
         except Malformed as error:
             problem = pages.QueryError(error.message, getattr(error, "position", None))
@@ -480,19 +485,6 @@ async def logout(request: Request) -> Response:
     return answer
 
 
-async def _form(request: Request) -> dict[str, str]:
-    """The fields of a small url-encoded form. Raises TooLarge."""
-    parts, size = [], 0
-    async for chunk in body_stream(request):
-        size += len(chunk)
-        if size > FORM_MAX:
-            raise TooLarge("The form is too large.")
-        parts.append(chunk)
-    text = b"".join(parts).replace(b"%00", b"").replace(b"\0", b"").decode("utf-8", "replace")
-    fields = parse_qs(text, keep_blank_values=True, max_num_fields=50)
-    return {name: values[-1] for name, values in fields.items()}
-
-
 def _safe_next(url: str | None) -> str:
     """A path of ours to go on to; anything that could lead elsewhere becomes the front page."""
     if not url or not url.startswith("/") or url.startswith(("//", "/\\")) or any(c < " " for c in url):
@@ -591,7 +583,7 @@ PAGES: list[tuple[str, str, Callable[..., Any]]] = [
     ("GET", "/records/{id}/export/{format}", export),
     ("GET", "/records/{id}/files-archive", record_archive),
     ("GET", "/records/{id}/files/{key:path}", record_file),
-    ("GET", "/record/{id}/files/{key:path}", record_file),
+    ("GET", "/record/{id}/files/{key:path}", old_record_file),
     ("GET", "/record/{id}", old_record),
     ("GET", "/record/{id}/{rest:path}", old_record),
     ("GET", "/doi/{doi:path}", doi),
@@ -606,4 +598,8 @@ PAGES: list[tuple[str, str, Callable[..., Any]]] = [
     ("GET", "/deposit/{id}", deposit),
     ("GET", "/static/{version}/{path:path}", static),
     ("GET", "/robots.txt", robots),
+    *account.PAGES,
+    *apidocs.PAGES,
+    *links.PAGES,
+    *requests.PAGES,
 ]

@@ -214,7 +214,10 @@ def test_doctor_beside_a_server_that_is_well(server: Server, client: Client) -> 
     ran = at(server, "doctor")
     assert ran.returncode == 0, ran.stdout
     assert "BAD" not in ran.stdout
-    for what in ("settings:", "disk:", "database:", "store:", "jobs:", "manifests:", "index of records:"):
+    for what in (
+        "settings:", "disk:", "database:", "store:", "jobs:", "manifests:", "index of records:", "vocabularies:",
+        "index of vocabularies:",
+    ):  # fmt: skip
         assert re.search(rf"^(ok   |note ) {what}", ran.stdout, re.MULTILINE), what
 
 

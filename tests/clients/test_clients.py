@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,19 +22,14 @@ OUTSIDE = dict(os.environ)
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = Server(tmp_path_factory.mktemp("clients") / "data")
-    server.start()
-    yield server
-    assert server.stop() == 0
-
-
-@pytest.fixture(scope="module")
 def token(server: Server) -> str:
     return server.add_user("clients@example.org")
 
 
-@pytest.mark.parametrize("client", ["requests_quickstart", "pooch", "zenodo_client", "zenodo_get"])
+@pytest.mark.parametrize(
+    "client",
+    ["requests_quickstart", "pooch", "zenodo_client", "zenodo_get", "caltechdata_api", "repo2docker"],
+)
 def test_client(server: Server, token: str, client: str) -> None:
     WORK.mkdir(parents=True, exist_ok=True)
     done = subprocess.run(

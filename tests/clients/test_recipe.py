@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator
 from html import unescape
 from typing import Any
 
@@ -23,14 +22,6 @@ FILES = {name: (ROSE / name).read_bytes() for name in (PACKAGE, TABLE)}
 METADATA = json.loads((ROSE / "recipe-metadata.json").read_text(encoding="utf-8"))
 
 Json = dict[str, Any]
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = Server(tmp_path_factory.mktemp("recipe") / "data")
-    server.start()
-    yield server
-    assert server.stop() == 0
 
 
 def up_to_publish(base: str, token: str) -> int:

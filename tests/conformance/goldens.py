@@ -19,13 +19,14 @@ from tests.metadata.zenodo_documents import SHARED
 
 GOLDEN = SHARED / "golden"
 LIVE = GOLDEN / "live" / "legacy"
+LIVE_RDM = GOLDEN / "live" / "rdm"
 HOST = "https://repository.example"
 RECORDED_ON = "2026-11-22"
 
 Json = dict[str, Any]
 
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-_RECORDED_NAME = re.compile(rf"\b(1000\d{{3}}|{_UUID})\b")
+_RECORDED_NAME = re.compile(rf"\b(100[01]\d{{3}}|{_UUID})\b")
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+00:00")
 
 
@@ -47,10 +48,10 @@ class Exchange:
         return self.response.get("body")
 
 
-def exchanges() -> list[Exchange]:
-    """All of golden/live/legacy, in the order in which they were recorded."""
+def exchanges(folder: Path = LIVE) -> list[Exchange]:
+    """All of golden/live/legacy or another folder, in the order in which they were recorded."""
     found = []
-    for path in LIVE.glob("*.json"):
+    for path in folder.glob("*.json"):
         golden = json.loads(path.read_text(encoding="utf-8"))
         number = int(path.name.partition("_")[0])
         found.append(Exchange(number, path.stem, golden["request"], golden["response"]))
@@ -116,17 +117,26 @@ class Names:
         return self.translate(value)
 
 
+def _written(day: date) -> set[str]:
+    """A day as data and pages write it."""
+    return {day.isoformat(), f"{day:%B} {day.day}, {day.year}", f"{day:%b} {day.day}, {day.year}"}
+
+
+_TODAYS = _written(date.fromisoformat(RECORDED_ON)) | _written(date.today())
+
+
 def levelled(value: Any) -> Any:
     """JSON in which moments and today's date have no value of their own."""
     if isinstance(value, str):
         if _MOMENT.fullmatch(value):
             return "<moment>"
-        return "<today>" if value in (RECORDED_ON, date.today().isoformat()) else value
+        return "<today>" if value in _TODAYS else value
     if isinstance(value, list):
         return [levelled(v) for v in value]
     if isinstance(value, dict):
         # how often a record was written is counted otherwise here
-        return {k: 0 if k == "revision" and isinstance(v, int) else levelled(v) for k, v in value.items()}
+        counts = ("revision", "revision_id")
+        return {k: 0 if k in counts and isinstance(v, int) else levelled(v) for k, v in value.items()}
     return value
 
 

@@ -85,7 +85,7 @@ def test_the_database_finds_the_conflicts_that_the_rules_name(
                         created=now(),
                     )
                 )
-                files._name(session, bucket, other, instance, "text/plain")
+                files._name(session, bucket, other, instance, 0, "text/plain")
                 kept.append(other)
         expected = conflicts(key, kept)
         if any(c.clash.refused for c in expected):

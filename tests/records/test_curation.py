@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import date, timedelta
 
 import pytest
+from sqlalchemy import select
 
-from strongroom import pids
+from strongroom import access, pids
 from strongroom.access import ANONYMOUS, SYSTEM, Actor
 from strongroom.errors import Forbidden, Gone, NotFound
 from strongroom.ids import now
@@ -210,6 +211,61 @@ def test_an_embargo_ends_by_the_date_alone(
     assert desk.log()[before:] == [("embargo-ended", "record", record_id)]
     assert desk.rows(concepts.select())[0].revision == stamp + 1
     assert ("manifest.write", str(record_id)) in {(j.task, j.key) for j in desk.rows(jobs.select())}
+
+
+def test_a_restricted_record_opens_with_its_embargo(
+    desk: Desk, jane: Actor, john: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Record and files, by the date alone, in every question that is asked about it."""
+    until = date(2035, 3, 1)
+    closed = Access(record="restricted", files="restricted", embargo_until=until)
+    record_id = desk.deposit(jane, described=data(access=closed))
+    source = DatabaseSource(desk.db, desk.settings)
+
+    def found(actor: Actor) -> dict[str, object]:
+        with desk.db.read() as session:
+            listed = [v.id for v in queries.newest(session, actor, 9)]
+            hits = [h.row.id for h in queries.rows_of(session, actor, [record_id])]
+            versions = [v.id for v in queries.versions(session, actor, record_id - 1, record_id)]
+            total, to_all = queries.count_public(session), queries.files_open_to_all(session, record_id)
+            where = access.files_visible(actor, records, queries.today())
+            files = session.execute(select(records.c.id).where(where)).scalars().all()
+        try:
+            view = queries.find(desk.db, actor, record_id)
+            assert not isinstance(view, int)
+            shown = view.view(with_versions=True)
+            read = (shown.status, len(shown.files or []), [v.id for v in shown.versions])
+        except Forbidden:
+            read = None
+        return {
+            "in lists": {tuple(listed), tuple(hits), tuple(versions)},
+            "in all": (total, to_all, list(files)),
+            "read": read,
+        }
+
+    def on(day: date) -> None:
+        for module in (queries, publish, record_search, drafts):
+            monkeypatch.setattr(module, "today", lambda: day)
+        monkeypatch.setattr(access, "this_day", lambda: day)
+
+    on(date(2035, 2, 28))
+    assert found(john) == {"in lists": {()}, "in all": (0, False, []), "read": None}
+    assert found(jane)["read"] == ("embargoed", 1, [record_id])
+    document = source.documents("record", [record_id])[record_id]
+    assert (document.public, list(document.files)) == (False, [])
+    on(until)
+    opened = {
+        "in lists": {(record_id,)},
+        "in all": (1, True, [record_id]),
+        "read": ("open", 1, [record_id]),
+    }
+    assert found(john) == found(ANONYMOUS) == opened
+    document = source.documents("record", [record_id])[record_id]
+    assert (document.public, len(document.files)) == (True, 1)
+    # The next version is begun as this one is now, not as it was.
+    draft = desk.draft(jane, desk.new_version(jane, record_id))
+    assert draft is not None
+    assert draft.data.access == Access()
 
 
 def test_a_correction_after_an_embargo_ended_is_no_second_news(

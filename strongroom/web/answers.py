@@ -1,0 +1,56 @@
+"""What the doors of all pages share: the reader's language and name, forms, pages and redirects as answers."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qs
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from strongroom.access import Actor
+from strongroom.errors import TooLarge
+from strongroom.http.deps import body_stream, context
+from strongroom.web.render import PAGE_HEADERS, Viewer, choose_language
+
+FORM_MAX = 20_000
+
+
+def lang_of(request: Request) -> str:
+    return choose_language(request.headers.get("accept-language"))
+
+
+def viewer_of(actor: Actor) -> Viewer | None:
+    """How the header shows who reads; a token shows nobody, since it has no session to end."""
+    if actor.user_id is None or actor.via != "session":
+        return None
+    return Viewer(actor.user_id, actor.name or actor.email, actor.csrf)
+
+
+def page(body: bytes, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return Response(body, status, {**PAGE_HEADERS, "Cache-Control": "private, no-store", **(headers or {})})
+
+
+def go(request: Request, path: str, status: int = 302) -> Response:
+    """On to an address of ours, or a whole one."""
+    base_url = context(request).settings.base_url
+    return RedirectResponse(path if path.startswith(("http://", "https://")) else base_url + path, status)
+
+
+async def form_lists(request: Request) -> dict[str, list[str]]:
+    """The fields of a small url-encoded form, all values of each. Raises TooLarge."""
+    parts, size = [], 0
+    async for chunk in body_stream(request):
+        size += len(chunk)
+        if size > FORM_MAX:
+            raise TooLarge("The form is too large.")
+        parts.append(chunk)
+    text = b"".join(parts).replace(b"%00", b"").replace(b"\0", b"").decode("utf-8", "replace")
+    try:
+        return parse_qs(text, keep_blank_values=True, max_num_fields=50)
+    except ValueError:
+        raise TooLarge("The form has more than 50 fields.") from None
+
+
+async def form_of(request: Request) -> dict[str, str]:
+    """The fields of a small url-encoded form, the last value of each. Raises TooLarge."""
+    return {name: values[-1] for name, values in (await form_lists(request)).items()}

@@ -1,0 +1,130 @@
+"""Links that open something: a share link's way into a browser, and the page where a guest confirms a request.
+
+`?token=` on a record's page becomes at once a cookie for the pages of records alone, and the address is loaded
+again without it (design 5b): so it stands in no history that is shared, in no bookmark and in no Referer. What
+the cookie opens is looked up at each request; it can be used for reading only.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qs, urlencode
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from strongroom.access import ANONYMOUS
+from strongroom.errors import StrongroomError, TooLarge
+from strongroom.http.deps import (
+    BETWEEN_LINKS,
+    LINKS_KEPT,
+    SAFE,
+    body_stream,
+    context,
+    in_thread,
+    link_cookie,
+    same_origin,
+)
+from strongroom.http.problems import status_of
+from strongroom.requests import access
+from strongroom.web.render import PAGE_HEADERS, choose_language, render, texts
+
+_RECORD = re.compile(r"/records/(\d{1,18})(/.*)?")
+_TOKEN = re.compile(r"[\w.~-]{1,80}", re.ASCII)
+COOKIE_DAYS = 30
+_PRIVATE = {"Cache-Control": "private, no-store", "Referrer-Policy": "no-referrer"}
+
+
+def exchange(request: Request, path: str) -> Response | None:
+    """The redirect that turns a share link of a record's page into its cookie; None where there is nothing to do."""
+    if b"token=" not in request.scope["query_string"] or request.method not in SAFE:
+        return None
+    found = _RECORD.fullmatch(path)
+    token = request.query_params.get("token")
+    if found is None or token is None:
+        return None
+    settings = context(request).settings
+    query = urlencode([(k, v) for k, v in request.query_params.multi_items() if k != "token"])
+    answer = RedirectResponse(request.url.path + (f"?{query}" if query else ""), 302, _PRIVATE)
+    if _TOKEN.fullmatch(token):
+        # A link opens all versions, and which they are only the database knows: so one cookie for all records. It is
+        # read in `deps` alone, where each link opens its own concept.
+        kept = request.cookies.get(link_cookie(request), "").split(BETWEEN_LINKS)
+        tokens = [token, *(t for t in kept if _TOKEN.fullmatch(t) and t != token)]
+        answer.set_cookie(
+            link_cookie(request),
+            BETWEEN_LINKS.join(tokens[:LINKS_KEPT]),
+            max_age=COOKIE_DAYS * 86_400,
+            path="/records",
+            httponly=True,
+            samesite="lax",
+            secure=settings.is_https,
+        )
+    return answer
+
+
+def _page(request: Request, status: int, **values: Any) -> Response:
+    lang = choose_language(request.headers.get("accept-language"))
+    body = render(
+        "confirm", lang=lang, settings=context(request).settings, viewer=None, next_url="/", **values
+    )
+    return Response(body, status, {**PAGE_HEADERS, **_PRIVATE})
+
+
+async def confirm_form(request: Request) -> Response:
+    """GET /access/requests/confirm: what a guest is about to ask, with a button: opening a link alone sends nothing."""
+    ctx = context(request)
+    token = request.query_params.get("access_request_token", "")
+
+    def work() -> None:
+        with ctx.db.read() as session:
+            access.waiting(session, token)
+
+    return await _told(request, work, lambda: _page(request, 200, token=token, done=False, problem=None))
+
+
+async def confirm(request: Request) -> Response:
+    """POST /access/requests/confirm: send a guest's request to those who decide."""
+    ctx = context(request)
+    same_origin(request)
+    token = await _token(request)
+
+    def work() -> None:
+        with ctx.db.begin() as session:
+            access.confirm(session, ctx.settings, ANONYMOUS, token)
+
+    answer = await _told(request, work, lambda: _page(request, 200, token="", done=True, problem=None))
+    request.app.state.wake()
+    return answer
+
+
+async def _told(request: Request, work: Callable[[], None], done: Callable[[], Response]) -> Response:
+    """Do it, or show on the page why not."""
+    try:
+        await in_thread(request, work)
+    except StrongroomError as error:
+        _ = texts(choose_language(request.headers.get("accept-language"))).gettext
+        status = status_of(error, context(request).settings)
+        problem = error.message
+        if status in (403, 404):
+            problem = _("This link was used already, or is too old: ask again on the record's page.")
+        return _page(request, status, token="", done=False, problem=problem)
+    return done()
+
+
+async def _token(request: Request) -> str:
+    sent = b""
+    async for chunk in body_stream(request):
+        sent += chunk
+        if len(sent) > 2000:
+            raise TooLarge("The form is too large.")
+    fields = parse_qs(sent.decode("ascii", "replace"), max_num_fields=5)
+    return fields.get("access_request_token", [""])[-1]
+
+
+PAGES: list[tuple[str, str, Callable[..., Any]]] = [
+    ("GET", "/access/requests/confirm", confirm_form),
+    ("POST", "/access/requests/confirm", confirm),
+]
