@@ -9,9 +9,9 @@ import orjson
 
 from strongroom.errors import Finding
 from strongroom.files.views import FileView
-from strongroom.http.shapes import JSON, content_base, key_path
+from strongroom.http.shapes import JSON, content_base, described, key_path
 from strongroom.ids import iso
-from strongroom.metadata import legacy, rdm
+from strongroom.metadata import rdm
 from strongroom.records.views import DraftView, RecordView
 from strongroom.settings import Settings
 
@@ -211,40 +211,8 @@ def record(
 
 def draft_in_legacy_shape(view: DraftView, settings: Settings, today: date) -> JSON:
     """A draft as the records API shows it to clients that do not ask for the vendor type (golden/live/rdm 17)."""
-    body: JSON = {
-        "created": iso(view.created),
-        "modified": iso(view.updated),
-        "id": view.id,
-        "conceptrecid": str(view.concept_id),
-    }
-    if view.doi:
-        body["doi"] = view.doi
-    if view.concept_doi:
-        body["conceptdoi"] = view.concept_doi
-    if view.doi:
-        body["doi_url"] = f"{settings.doi_resolver}/{view.doi}"
-    relations = {
-        "version": [
-            {
-                "index": view.index - 1,
-                "is_last": view.published and view.latest_id == view.id,
-                "parent": {"pid_type": "recid", "pid_value": str(view.concept_id)},
-            }
-        ]
-    }
-    body["metadata"] = legacy.dump_record(
-        view.data,
-        today=today,
-        doi=view.doi,
-        relations=relations,
-        site=settings.site_name,
-        published=view.published,
-    )
-    body["title"] = view.data.metadata.title
-    body["links"] = links(view, settings)
-    body["updated"] = body["modified"]
-    body["recid"] = str(view.id)
-    body["revision"] = view.revision
+    is_last = view.published and view.latest_id == view.id
+    body = described(view, settings, today, links(view, settings), published=view.published, is_last=is_last)
     base = f"{settings.base_url}/api/records/{view.id}/draft/files"
     body["files"] = [
         {

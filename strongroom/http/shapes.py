@@ -158,8 +158,16 @@ def bucket(
     }
 
 
-def record(view: RecordView, settings: Settings, today: date) -> JSON:
-    """A published record, Zenodo's default shape (section 8.2)."""
+def described(
+    view: DraftView | RecordView,
+    settings: Settings,
+    today: date,
+    links: JSON,
+    *,
+    published: bool,
+    is_last: bool,
+) -> JSON:
+    """What a record and a draft in Zenodo's shape begin with: ids, DOIs, metadata, links."""
     body: JSON = {
         "created": iso(view.created),
         "modified": iso(view.updated),
@@ -176,19 +184,32 @@ def record(view: RecordView, settings: Settings, today: date) -> JSON:
         "version": [
             {
                 "index": view.index - 1,
-                "is_last": view.is_latest,
+                "is_last": is_last,
                 "parent": {"pid_type": "recid", "pid_value": str(view.concept_id)},
             }
         ]
     }
     body["metadata"] = legacy.dump_record(
-        view.data, today=today, doi=view.doi, relations=relations, site=settings.site_name
+        view.data,
+        today=today,
+        doi=view.doi,
+        relations=relations,
+        site=settings.site_name,
+        published=published,
     )
     body["title"] = view.data.metadata.title
-    body["links"] = record_links(view, settings)
+    body["links"] = links
     body["updated"] = body["modified"]
     body["recid"] = str(view.id)
     body["revision"] = view.revision
+    return body
+
+
+def record(view: RecordView, settings: Settings, today: date) -> JSON:
+    """A published record, Zenodo's default shape (section 8.2)."""
+    body = described(
+        view, settings, today, record_links(view, settings), published=True, is_last=view.is_latest
+    )
     body["files"] = [record_file(f, view, settings) for f in view.files or []]
     if view.files is not None and len(view.files) < view.file_count:
         body["files_truncated"] = True  # only in lists; links.files has them all
