@@ -75,6 +75,23 @@ _PART = Prepared(
 )
 
 
+_OF_DRAFT = transfers.c.draft_id == bindparam("draft_id")
+_COUNT = Prepared(select(func.count()).select_from(transfers).where(_OF_DRAFT))
+_UNFINISHED = Prepared(
+    select(transfers.c.key).where(_OF_DRAFT).order_by(transfers.c.key).limit(bindparam("most"))
+)
+_NEAR = Prepared(
+    select(transfers.c.key).where(
+        _OF_DRAFT,
+        or_(
+            transfers.c.key == bindparam("key"),
+            (transfers.c.key > bindparam("low")) & (transfers.c.key < bindparam("high")),
+            transfers.c.key_fold == bindparam("fold"),
+        ),
+    )
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """A file to announce, as the client described it (checked by the door for types only)."""
@@ -235,17 +252,12 @@ def _check_names(session: Session, bucket: Bucket, wanted: Sequence[Wanted]) -> 
 
 def _check_announced(session: Session, bucket: Bucket, key: str) -> None:
     """`files.check_name` against the files that were announced."""
-    near = session.execute(
-        select(transfers.c.key).where(
-            transfers.c.draft_id == bucket.record_id,
-            or_(
-                transfers.c.key == key,
-                transfers.c.key.in_(parents(key)),
-                (transfers.c.key > key + "/") & (transfers.c.key < key + "0"),
-                transfers.c.key_fold == files.fold_key(key),
-            ),
-        )
+    draft = {"draft_id": bucket.record_id}
+    near = _NEAR.on(
+        session,
+        {**draft, "key": key, "low": key + "/", "high": key + "0", "fold": files.fold_key(key)},
     ).scalars()
+    near += [folder for folder in parents(key) if _BY_KEY.on(session, {**draft, "key": folder}).first()]
     _Names(near).check(key)
 
 
@@ -268,8 +280,7 @@ def require(session: Session, bucket: Bucket, key: str) -> AnyRow:
 
 
 def count(session: Session, bucket: Bucket) -> int:
-    wanted = select(func.count()).select_from(transfers).where(transfers.c.draft_id == bucket.record_id)
-    return int(session.execute(wanted).scalar_one())
+    return int(_COUNT.on(session, {"draft_id": bucket.record_id}).scalar())
 
 
 def rows_of(
@@ -281,6 +292,10 @@ def rows_of(
     keys: Sequence[str] | None = None,
 ) -> Sequence[AnyRow]:
     """Announced files by key's bytes: all, a page, or these."""
+    if keys is not None and len(keys) <= FEW:
+        return [
+            row for key in sorted(keys, key=str.encode) if (row := find(session, bucket, key)) is not None
+        ]
     query = select(transfers).where(transfers.c.draft_id == bucket.record_id).order_by(transfers.c.key)
     if keys is not None:
         found: list[AnyRow] = []
@@ -305,14 +320,7 @@ def parts_of(session: Session, ids: Sequence[str]) -> dict[str, dict[int, int]]:
 
 def unfinished(session: Session, draft_id: int, limit: int = 100) -> list[str]:
     """Keys of files that keep a draft from being published: announced, and not completed. The first `limit` by key."""
-    return list(
-        session.execute(
-            select(transfers.c.key)
-            .where(transfers.c.draft_id == draft_id)
-            .order_by(transfers.c.key)
-            .limit(limit)
-        ).scalars()
-    )
+    return _UNFINISHED.on(session, {"draft_id": draft_id, "most": limit}).scalars()
 
 
 # Changing --------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -881,13 +882,18 @@ _ACCESS = {
 }  # fmt: skip
 
 
+@lru_cache(maxsize=4096)
+def _written(day: date, form: str) -> str:
+    return format_date(day, form, locale="en")
+
+
 def _day(value: str, form: str) -> str:
     """A date of EDTF level 0 as English writes it; what is none as it is."""
 
     def one(text: str) -> str:
         try:
             if len(text) == 10:
-                return format_date(date.fromisoformat(text), form, locale="en")
+                return _written(date.fromisoformat(text), form)
             if len(text) == 7:
                 return format_date(
                     date.fromisoformat(f"{text}-01"), "MMMM y" if form == "long" else "MMM y", locale="en"
@@ -911,8 +917,8 @@ def dump_ui(
     if m.publication_date:
         ui["publication_date_l10n_medium"] = _day(m.publication_date, "medium")
         ui["publication_date_l10n_long"] = _day(m.publication_date, "long")
-    ui["created_date_l10n_long"] = format_date(created, "long", locale="en")
-    ui["updated_date_l10n_long"] = format_date(updated, "long", locale="en")
+    ui["created_date_l10n_long"] = _written(created, "long")
+    ui["updated_date_l10n_long"] = _written(updated, "long")
     if "resource_type" in said:
         ui["resource_type"] = _title_l10n(said["resource_type"])
     for name in ("additional_titles", "additional_descriptions", "dates"):

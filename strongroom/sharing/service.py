@@ -57,6 +57,22 @@ _LINK = Prepared(
 )
 
 
+_GRANTS = Prepared(
+    select(grants)
+    .where(
+        grants.c.concept_id == bindparam("concept_id"),
+        or_(grants.c.expires.is_(None), grants.c.expires > bindparam("moment", type_=Moment())),
+    )
+    .order_by(grants.c.id)
+)
+_SETTINGS = Prepared(select(settings_table).where(settings_table.c.concept_id == bindparam("concept_id")))
+_NEWEST = Prepared(
+    select(records.c.data)
+    .join(concepts, concepts.c.latest_id == records.c.id)
+    .where(concepts.c.id == bindparam("concept_id"))
+)
+
+
 def shares_of(session: Session, user_id: int) -> dict[int, Level]:
     """How far grants let a user go: concept id → level. One statement."""
     found = _SHARES.on(session, {"subject": str(user_id), "moment": now()})
@@ -233,11 +249,7 @@ def list_grants(session: Session, actor: Actor, some_id: int) -> Sequence[AnyRow
 
 
 def _grants(session: Session, concept_id: int) -> Sequence[AnyRow]:
-    return session.execute(
-        select(grants)
-        .where(grants.c.concept_id == concept_id, or_(grants.c.expires.is_(None), grants.c.expires > now()))
-        .order_by(grants.c.id)
-    ).all()
+    return _GRANTS.on(session, {"concept_id": concept_id, "moment": now()}).all()
 
 
 @dataclass(frozen=True, slots=True)
@@ -457,8 +469,7 @@ def _settings(access: Access, row: AnyRow | None) -> AccessSettings:
 
 def settings_of(session: Session, concept_id: int, access: Access) -> AccessSettings:
     """The settings of a concept, whose newest version (or first draft) says `access`. One statement."""
-    row = session.execute(select(settings_table).where(settings_table.c.concept_id == concept_id)).first()
-    return _settings(access, row)
+    return _settings(access, _SETTINGS.on(session, {"concept_id": concept_id}).first())
 
 
 def settings_of_many(session: Session, asked: Mapping[int, Access]) -> dict[int, AccessSettings]:
@@ -587,11 +598,7 @@ def described(session: Session, actor: Actor, view: DraftView | RecordView) -> S
     concept_id = view.concept_id
     access = view.data.access
     if isinstance(view, DraftView) or not view.is_latest:
-        newest = session.execute(
-            select(records.c.data)
-            .join(concepts, concepts.c.latest_id == records.c.id)
-            .where(concepts.c.id == concept_id)
-        ).scalar()
+        newest = _NEWEST.on(session, {"concept_id": concept_id}).scalar()
         if newest is not None:
             access = RecordData.from_json(newest).access
     shown = settings_of(session, concept_id, access).as_json()

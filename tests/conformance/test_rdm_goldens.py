@@ -31,7 +31,7 @@ NOT_YET = {
     244: "IIIF",
     246: "exports of everything",
     247: "moderators' list of mail domains",
-    **dict.fromkeys((250, 288), "requests for more room"),
+    288: "granted here by an administrator, unless the setting allows some",
 }
 
 # -- steps that were not recorded ----------------------------------------------------------------------------

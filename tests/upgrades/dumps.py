@@ -85,7 +85,7 @@ def fill(desk: Desk) -> None:
     desk.user("root@example.org", admin=True)
     with desk.db.begin() as session:
         accounts.create_token(session, jane.user_id or 0, name="laptop")
-        session.execute(update(tokens).values(hash=accounts._digest(TOKEN)))
+        session.execute(update(tokens).values(hash=accounts.digest(TOKEN)))
         session.execute(update(users).where(users.c.id == jane.user_id).values(password=PASSWORD))
 
     creators = [
