@@ -13,9 +13,8 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
-
-import httpx2
 
 from strongroom.db import AnyRow, Database, Session
 from strongroom.errors import Conflict, Incomplete, Invalid, StorageFull, StrongroomError, TooLarge
@@ -26,11 +25,13 @@ from strongroom.settings import Settings
 from strongroom.storage.base import BLOCK, ObjectStore, new_location
 from strongroom.storage.receive import Digests
 
+if TYPE_CHECKING:
+    import httpx2
+
 log = logging.getLogger(__name__)
 
 ATTEMPTS = 5
 REDIRECTS = 5
-TIMEOUT = httpx2.Timeout(60, connect=10)
 
 NOT_ALLOWED = "Domain not allowed"
 
@@ -82,7 +83,10 @@ def resolve(host: str, port: int, settings: Settings) -> str:
 @contextmanager
 def opened(url: str, settings: Settings) -> Iterator[httpx2.Response]:
     """The answer at a URL, its body not yet read, redirects followed. Raises Refused, httpx2.HTTPError, OSError."""
-    with httpx2.Client(timeout=TIMEOUT, trust_env=False, follow_redirects=False) as client:
+    import httpx2  # 50 ms of a start, for what most repositories never do
+
+    timeout = httpx2.Timeout(60, connect=10)
+    with httpx2.Client(timeout=timeout, trust_env=False, follow_redirects=False) as client:
         for _ in range(REDIRECTS + 1):
             if not allowed(url, settings):
                 raise Refused(NOT_ALLOWED)
@@ -123,6 +127,8 @@ def run(
 
     Raises Incomplete where another try may help.
     """
+    import httpx2
+
     with db.read() as session:
         row = transfers.by_id(session, transfer_id)
     if row is None or row.type != transfers.FETCH or row.status != transfers.PENDING:
