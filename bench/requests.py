@@ -31,6 +31,7 @@ class Client:
     def __init__(self, port: int, token: str | None = None) -> None:
         self.connection = http.client.HTTPConnection("127.0.0.1", port)
         self.token = token
+        self.used = time.monotonic()
 
     def call(
         self, method: str, path: str, body: bytes = b"", **headers: str
@@ -38,8 +39,11 @@ class Client:
         sent = dict(headers)
         if self.token:
             sent["Authorization"] = f"Bearer {self.token}"
+        if time.monotonic() - self.used > 5:
+            self.connection.close()  # the server may have: it keeps idle connections for a while only
         self.connection.request(method, path, body, sent)
         answer = self.connection.getresponse()
+        self.used = time.monotonic()
         return answer.status, answer.read(), {k.lower(): v for k, v in answer.getheaders()}
 
 
