@@ -165,13 +165,7 @@ def visible(actor: Actor, records: Table) -> ColumnElement[bool]:
     seen: ColumnElement[bool] = or_(
         records.c.record_access == "public", records.c.embargo_until <= this_day().isoformat()
     )
-    if actor.is_admin:
-        seen = true()
-    elif actor.user_id is not None:
-        seen = or_(seen, records.c.owner_id == actor.user_id)
-    if actor.shares:
-        seen = or_(seen, _shared(actor, records, Level.VIEW))
-    return and_(records.c.withdrawn.is_(None), seen)
+    return _or_viewable(actor, records, seen)
 
 
 def files_visible(actor: Actor, records: Table, today: date) -> ColumnElement[bool]:
@@ -184,6 +178,11 @@ def files_visible(actor: Actor, records: Table, today: date) -> ColumnElement[bo
         ),
         records.c.embargo_until <= today.isoformat(),
     )
+    return _or_viewable(actor, records, seen)
+
+
+def _or_viewable(actor: Actor, records: Table, seen: ColumnElement[bool]) -> ColumnElement[bool]:
+    """What is `seen` by all, and what is the actor's or shared with him; withdrawn rows are nobody's."""
     if actor.is_admin:
         seen = true()
     elif actor.user_id is not None:

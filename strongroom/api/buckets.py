@@ -7,7 +7,6 @@ from urllib.parse import unquote_to_bytes
 from starlette.requests import Request
 from starlette.responses import Response
 
-from strongroom.access import WRITE, require_scope
 from strongroom.api import upload
 from strongroom.db import Session
 from strongroom.errors import Forbidden, Invalid, NotFound, Unauthenticated
@@ -15,7 +14,7 @@ from strongroom.files import service as files
 from strongroom.files.service import Bucket
 from strongroom.files.views import FileView
 from strongroom.http import shapes
-from strongroom.http.deps import actor_of, context, flag, has_credentials, in_thread, json_answer
+from strongroom.http.deps import actor_of, context, flag, has_credentials, in_thread, json_answer, writer
 from strongroom.http.transfer import file_response
 from strongroom.ids import iso
 from strongroom.records import drafts, queries
@@ -94,8 +93,7 @@ async def delete(request: Request) -> Response:
 
     def work() -> None:
         with ctx.db.begin() as session:
-            actor = actor_of(session, request)
-            require_scope(actor, WRITE, ctx.settings.enforce_scopes)
+            actor = writer(session, request)
             bucket = drafts.open_bucket(session, actor, record_id)
             files.delete_file(session, bucket, request.path_params["key"])
             drafts.touch(session, actor, record_id, "file-deleted")

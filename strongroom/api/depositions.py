@@ -10,7 +10,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from strongroom.access import ACTIONS, WRITE, Actor, require_edit, require_scope, require_user
+from strongroom.access import ACTIONS, Actor, require_edit, require_user
 from strongroom.api import upload
 from strongroom.context import Context
 from strongroom.db import Session
@@ -28,6 +28,7 @@ from strongroom.http.deps import (
     json_answer,
     json_body,
     number,
+    writer,
 )
 from strongroom.http.forms import FilePart, parse_form
 from strongroom.http.listing import Paging
@@ -122,8 +123,7 @@ async def _verb(
 
     def work() -> DraftView | RecordView:
         with ctx.db.begin() as session:
-            actor = actor_of(session, request)
-            require_scope(actor, scope, ctx.settings.enforce_scopes)
+            actor = writer(session, request, scope)
             done = verb(session, ctx, actor)
         return _look(ctx, actor, done)
 
@@ -141,8 +141,7 @@ async def create(request: Request) -> Response:
 
     def work() -> tuple[DraftView | RecordView, list[Finding]]:
         with ctx.db.begin() as session:
-            actor = actor_of(session, request)
-            require_scope(actor, WRITE, ctx.settings.enforce_scopes)
+            actor = writer(session, request)
             data, warnings = _data(body, ctx)
             data = vocabularies.resolve(session, data or RecordData())
             made = drafts.create(session, ctx.db, actor, data)
@@ -170,8 +169,7 @@ async def update(request: Request) -> Response:
 
     def work() -> tuple[DraftView | RecordView, list[Finding]]:
         with ctx.db.begin() as session:
-            actor = actor_of(session, request)
-            require_scope(actor, WRITE, ctx.settings.enforce_scopes)
+            actor = writer(session, request)
             locked = drafts.lock(session, actor, _id(request))
             before = RecordData.from_json(locked.data)
             data, warnings = _data(body, ctx, before)
@@ -193,8 +191,7 @@ async def delete(request: Request) -> Response:
 
     def work() -> None:
         with ctx.db.begin() as session:
-            actor = actor_of(session, request)
-            require_scope(actor, WRITE, ctx.settings.enforce_scopes)
+            actor = writer(session, request)
             drafts.discard(session, actor, _id(request))
 
     await in_thread(request, work)
@@ -235,8 +232,7 @@ async def discard(request: Request) -> Response:
 
     def work() -> DraftView | RecordView | None:
         with ctx.db.begin() as session:
-            actor = actor_of(session, request)
-            require_scope(actor, ACTIONS, ctx.settings.enforce_scopes)
+            actor = writer(session, request, ACTIONS)
             was_edit = drafts.discard(session, actor, _id(request))
         return _look(ctx, actor, _id(request)) if was_edit else None
 
@@ -354,8 +350,7 @@ async def add_file(request: Request) -> Response:
 
         def may() -> None:
             with ctx.db.begin() as session:
-                actor = actor_of(session, request)
-                require_scope(actor, WRITE, ctx.settings.enforce_scopes)
+                actor = writer(session, request)
                 drafts.open_bucket(session, actor, _id(request))
 
         await in_thread(request, may)
@@ -396,8 +391,7 @@ async def sort_files(request: Request) -> Response:
 
     def work() -> list[shapes.JSON]:
         with ctx.db.begin() as session:
-            actor = actor_of(session, request)
-            require_scope(actor, WRITE, ctx.settings.enforce_scopes)
+            actor = writer(session, request)
             drafts.open_bucket(session, actor, _id(request))
             if not isinstance(body, list) or not all(isinstance(i, dict) and "id" in i for i in body):
                 raise Invalid.at("id", 'The body must be a list of objects with an "id" each.')
@@ -416,8 +410,7 @@ async def rename_file(request: Request) -> Response:
 
     def work() -> shapes.JSON:
         with ctx.db.begin() as session:
-            actor = actor_of(session, request)
-            require_scope(actor, WRITE, ctx.settings.enforce_scopes)
+            actor = writer(session, request)
             bucket = drafts.open_bucket(session, actor, _id(request))
             name = body.get("filename", body.get("name")) if isinstance(body, dict) else None
             if not isinstance(name, str) or not name:
@@ -436,8 +429,7 @@ async def delete_file(request: Request) -> Response:
 
     def work() -> None:
         with ctx.db.begin() as session:
-            actor = actor_of(session, request)
-            require_scope(actor, WRITE, ctx.settings.enforce_scopes)
+            actor = writer(session, request)
             bucket = drafts.open_bucket(session, actor, _id(request))
             found = files.find_by_id(session, bucket, request.path_params["file_id"])
             files.delete_file(session, bucket, found.key)

@@ -7,10 +7,10 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from strongroom.access import ACTIONS, WRITE, require_scope
+from strongroom.access import ACTIONS, require_scope
 from strongroom.context import Context
 from strongroom.files.service import bucket_id
-from strongroom.http.deps import actor_of, context, in_thread, json_answer, json_body
+from strongroom.http.deps import context, in_thread, json_answer, json_body, writer
 from strongroom.http.shapes import JSON, key_path
 from strongroom.http.transfer import guess_type
 from strongroom.records import deposits
@@ -49,8 +49,7 @@ async def put(request: Request) -> Response:
 
     def work() -> State:
         with ctx.db.begin() as session:
-            actor = actor_of(session, request)
-            require_scope(actor, WRITE, ctx.settings.enforce_scopes)
+            actor = writer(session, request)
             wished = deposits.read(body)
             if wished.publish:
                 require_scope(actor, ACTIONS, ctx.settings.enforce_scopes)

@@ -16,7 +16,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from strongroom.access import WRITE, Actor, require_scope
+from strongroom.access import Actor
 from strongroom.api import upload
 from strongroom.context import Context
 from strongroom.db import AnyRow, Session
@@ -36,7 +36,8 @@ from strongroom.files.service import Bucket
 from strongroom.files.transfers import FAILED, FETCH, LOCAL, MULTIPART, PENDING, VERIFYING, Wanted
 from strongroom.files.views import FileView
 from strongroom.http.archive import Archive, archive_response
-from strongroom.http.deps import actor_of, context, flag, in_thread, json_answer, json_body, number
+from strongroom.http.deps import actor_of, context, flag, in_thread, json_answer, json_body, number, writer
+from strongroom.http.rdm import MEDIA_TYPE
 from strongroom.http.shapes import content_base, key_path
 from strongroom.http.transfer import file_response, guess_type
 from strongroom.ids import iso
@@ -47,7 +48,6 @@ from strongroom.storage.receive import receive
 JSON = dict[str, Any]
 Handler = Callable[[Request], Awaitable[Response]]
 
-VENDOR = "application/vnd.inveniordm.v1+json"
 OCTETS = "application/octet-stream"
 WHOLE_LIST = 1000
 """Entries up to which announcing answers with the whole list; above, with what was announced just now."""
@@ -78,15 +78,9 @@ def _key(request: Request) -> str:
 
 def _answer(request: Request, body: Any, status: int = 200) -> Response:
     answer = json_answer(request, body, status)
-    if VENDOR in request.headers.get("accept", ""):
-        answer.headers["content-type"] = VENDOR
+    if MEDIA_TYPE in request.headers.get("accept", ""):
+        answer.headers["content-type"] = MEDIA_TYPE
     return answer
-
-
-def _writer(session: Session, request: Request) -> Actor:
-    actor = actor_of(session, request)
-    require_scope(actor, WRITE, context(request).settings.enforce_scopes)
-    return actor
 
 
 # Shapes ----------------------------------------------------------------------------------------------------
@@ -345,7 +339,7 @@ async def announce(request: Request) -> Response:
 
     def work() -> Sequence[AnyRow]:
         with ctx.db.begin() as session:
-            actor = _writer(session, request)
+            actor = writer(session, request)
             bucket = drafts.writable_bucket(session, actor, _id(request))
             assert actor.user_id is not None
             transfers.announce(session, bucket, actor.user_id, wanted, ctx.settings, ctx.store, free)
@@ -515,7 +509,7 @@ async def describe(request: Request) -> Response:
 
     def work() -> JSON:
         with ctx.db.begin() as session:
-            actor = _writer(session, request)
+            actor = writer(session, request)
             bucket = drafts.writable_bucket(session, actor, _id(request))
             row = transfers.find(session, bucket, _key(request))
             if row is not None:
@@ -535,7 +529,7 @@ async def delete(request: Request) -> Response:
 
     def work() -> None:
         with ctx.db.begin() as session:
-            actor = _writer(session, request)
+            actor = writer(session, request)
             bucket = drafts.writable_bucket(session, actor, _id(request))
             row = transfers.find(session, bucket, _key(request))
             if row is not None:
@@ -556,7 +550,7 @@ async def delete_all(request: Request) -> Response:
 
     def work() -> None:
         with ctx.db.begin() as session:
-            actor = _writer(session, request)
+            actor = writer(session, request)
             bucket = drafts.writable_bucket(session, actor, _id(request))
             transfers.give_up(session, transfers.rows_of(session, bucket))
             files.delete_all(session, bucket)
@@ -573,7 +567,7 @@ async def import_previous(request: Request) -> Response:
 
     def work() -> JSON:
         with ctx.db.begin() as session:
-            actor = _writer(session, request)
+            actor = writer(session, request)
             bucket = drafts.writable_bucket(session, actor, _id(request))
             files.import_previous(session, bucket, drafts.previous_version(session, bucket))
             drafts.touch(session, actor, bucket.record_id, "files-imported")
@@ -702,7 +696,7 @@ async def put_part(request: Request) -> Response:
 
         def look() -> tuple[AnyRow, int, int]:
             with ctx.db.read() as session:
-                actor = _writer(session, request)
+                actor = writer(session, request)
                 bucket = drafts.writable_bucket(session, actor, _id(request), locked=False)
                 row = transfers.require(session, bucket, _key(request))
                 transfers.require_multipart(row)
@@ -789,7 +783,7 @@ async def commit(request: Request) -> Response:
     def work() -> AnyRow | None:
         """The transfer that is to be verified now; None when all is done."""
         with ctx.db.begin() as session:
-            actor = _writer(session, request)
+            actor = writer(session, request)
             bucket = drafts.writable_bucket(session, actor, _id(request))
             row = transfers.find(session, bucket, key)
             if row is None:
@@ -836,7 +830,7 @@ async def _parts_in_the_store(request: Request) -> Sequence[tuple[int, str, int]
 
     def look() -> AnyRow | None:
         with ctx.db.read() as session:
-            actor = _writer(session, request)
+            actor = writer(session, request)
             bucket = drafts.writable_bucket(session, actor, _id(request), locked=False)
             return transfers.find(session, bucket, _key(request))
 

@@ -14,7 +14,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from strongroom.access import ACTIONS, WRITE, Actor, require_scope, require_user
+from strongroom.access import ACTIONS, WRITE, Actor, require_user
 from strongroom.api.records import (
     expansion,
     hits_answer,
@@ -37,6 +37,7 @@ from strongroom.http.deps import (
     in_thread,
     json_body,
     number,
+    writer,
 )
 from strongroom.http.listing import Paging, search_request
 from strongroom.ids import today
@@ -81,12 +82,6 @@ def _look(ctx: Context, actor: Actor, draft_id: int) -> DraftView:
         return _seen(session, actor, draft_id)
 
 
-def _writer(session: Session, request: Request, scope: str = WRITE) -> Actor:
-    actor = actor_of(session, request)
-    require_scope(actor, scope, context(request).settings.enforce_scopes)
-    return actor
-
-
 def _with_rules(ctx: Context, view: DraftView, errors: list[Finding]) -> list[Finding]:
     """The errors of a saved draft, with that of a DOI under our own prefix that is not its own."""
     settings = ctx.settings
@@ -106,7 +101,7 @@ async def create(request: Request) -> Response:
 
     def work() -> tuple[DraftView, list[Finding]]:
         with ctx.db.begin() as session:
-            actor = _writer(session, request)
+            actor = writer(session, request)
             said, left_out = rocrate.read(body) if crate else (body, [])
             loaded = rdm.load(said, today=today())
             data = vocabularies.resolve(session, loaded.data)
@@ -153,7 +148,7 @@ async def update(request: Request) -> Response:
 
     def work() -> tuple[DraftView, list[Finding]]:
         with ctx.db.begin() as session:
-            actor = _writer(session, request)
+            actor = writer(session, request)
             row = drafts.lock(session, actor, _id(request))
             drafts.check_revision(row, if_match(request))
             loaded = rdm.load(body, today=today(), before=RecordData.from_json(row.data))
@@ -179,7 +174,7 @@ async def delete(request: Request) -> Response:
 
     def work() -> None:
         with ctx.db.begin() as session:
-            drafts.discard(session, _writer(session, request), _id(request), if_match=if_match(request))
+            drafts.discard(session, writer(session, request), _id(request), if_match=if_match(request))
 
     await in_thread(request, work)
     return Response(status_code=204)
@@ -194,7 +189,7 @@ async def _verb(
 
     def work() -> DraftView:
         with ctx.db.begin() as session:
-            actor = _writer(session, request, scope)
+            actor = writer(session, request, scope)
             done = verb(session, ctx, actor)
         return _look(ctx, actor, done)
 
@@ -227,7 +222,7 @@ async def publish(request: Request) -> Response:
 
     def work() -> RecordView:
         with ctx.db.begin() as session:
-            actor = _writer(session, request, ACTIONS)
+            actor = writer(session, request, ACTIONS)
             try:
                 publish_draft(session, ctx.settings, actor, _id(request))
             except Invalid as error:
@@ -350,7 +345,7 @@ async def withdraw(request: Request) -> Response:
 
     def work() -> None:
         with ctx.db.begin() as session:
-            actor = _writer(session, request, ACTIONS)
+            actor = writer(session, request, ACTIONS)
             said = _removal(body) if actor.is_admin else {}
             curation.withdraw(
                 session,
@@ -394,7 +389,7 @@ async def restore(request: Request) -> Response:
 
     def work() -> RecordView:
         with ctx.db.begin() as session:
-            actor = _writer(session, request, ACTIONS)
+            actor = writer(session, request, ACTIONS)
             curation.restore(session, ctx.settings, actor, _id(request))
         with ctx.db.read() as session:
             return with_sharing(session, actor, queries.by_id(session, actor, _id(request)))

@@ -77,11 +77,7 @@ def rdm_answer(
         )
         media = rdm.MEDIA_TYPE
     else:
-        body = (
-            rdm.draft_in_legacy_shape(view, settings, today())
-            if isinstance(view, DraftView)
-            else shapes.record(view, settings, today())
-        )
+        body = in_shape(view, settings, vendor=False)
         if errors:
             body["errors"] = [f.as_json() for f in errors]
         media = "application/json"

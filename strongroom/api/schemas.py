@@ -12,13 +12,14 @@ from typing import Any, Final
 
 from strongroom.access import SCOPES
 from strongroom.api.depositions import DUMP_ONLY
+from strongroom.http.rdm import MEDIA_TYPE
 from strongroom.requests.service import SORTS as REQUEST_SORTS
 from strongroom.search.index import sort_names
 from strongroom.sharing.service import CONDITIONS_MAX, EXPIRATION_MAX, GRANTS_AT_ONCE, LINK_PERMISSIONS
 
 JSON = dict[str, Any]
 
-RDM: Final = "application/vnd.inveniordm.v1+json"
+RDM: Final = MEDIA_TYPE
 
 
 def loose(required: str = "", **properties: Any) -> JSON:

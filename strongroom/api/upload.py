@@ -13,14 +13,14 @@ from dataclasses import dataclass
 
 from starlette.requests import ClientDisconnect, Request
 
-from strongroom.access import WRITE, Actor, require_scope
+from strongroom.access import Actor
 from strongroom.context import Context
 from strongroom.db import Session
 from strongroom.errors import Finding, Incomplete, Invalid, Malformed, NotFound, StorageFull, TooLarge
 from strongroom.files import service as files
 from strongroom.files.service import Bucket, Room, Stored
 from strongroom.files.views import FileView
-from strongroom.http.deps import actor_of, context, in_thread
+from strongroom.http.deps import context, in_thread, writer
 from strongroom.http.transfer import guess_type
 from strongroom.records import drafts
 from strongroom.storage import new_location
@@ -87,8 +87,7 @@ async def accept(
 
     def begin() -> tuple[Actor, Bucket, Room]:
         with ctx.db.begin(durable=False) as session:
-            actor = actor_of(session, request)
-            require_scope(actor, WRITE, ctx.settings.enforce_scopes)
+            actor = writer(session, request)
             announced = 0
             if opening is not None:
                 bucket, announced = opening(session, actor)

@@ -31,12 +31,12 @@ from strongroom.http.deps import (
     json_body,
     number,
 )
+from strongroom.http.rdm import MEDIA_TYPE
 from strongroom.ids import iso
 from strongroom.settings import Settings
 
 T = TypeVar("T")
 
-RDM = "application/vnd.inveniordm.v1+json"
 _COLOURS = ("#e06055", "#f06292", "#ba68c8", "#9575cd", "#7986cb", "#4f8fd0", "#3f9aa8", "#4db6ac", "#57bb8a", "#a1887f")  # fmt: skip
 
 
@@ -102,8 +102,8 @@ def _answer(
     request: Request, body: Any, status: int = 200, headers: dict[str, str] | None = None
 ) -> Response:
     answer = json_answer(request, body, status, headers)
-    if RDM in request.headers.get("accept", ""):
-        answer.headers["content-type"] = RDM
+    if MEDIA_TYPE in request.headers.get("accept", ""):
+        answer.headers["content-type"] = MEDIA_TYPE
     return answer
 
 

@@ -18,21 +18,21 @@ from starlette.responses import Response
 from strongroom.errors import Forbidden, Malformed, NotAcceptable, NotFound
 from strongroom.http.caching import conditional, headers_for
 from strongroom.http.deps import context, has_credentials, in_thread, json_answer, who
+from strongroom.http.rdm import MEDIA_TYPE
 from strongroom.metadata import vocabularies as shipped
 from strongroom.vocabularies import service
 from strongroom.vocabularies.service import JSON, Asked, Found, Shown
 
-VENDOR = "application/vnd.inveniordm.v1+json"
 _SIZE = 25
 
 
 def _localised(request: Request) -> bool:
     """Whether the client wants InvenioRDM's form for pages. Raises NotAcceptable."""
     accept = request.headers.get("accept", "*/*").lower()
-    if VENDOR in accept:
+    if MEDIA_TYPE in accept:
         return True
     if not any(known in accept for known in ("application/json", "*/*", "application/*")):
-        raise NotAcceptable(f"Invalid 'Accept' header. Expected one of: application/json, {VENDOR}")
+        raise NotAcceptable(f"Invalid 'Accept' header. Expected one of: application/json, {MEDIA_TYPE}")
     return False
 
 

@@ -12,18 +12,18 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from strongroom.access import ANONYMOUS, Actor, Level
+from strongroom.access import ANONYMOUS, WRITE, Actor, Level, require_scope
 from strongroom.accounts import service as accounts
 from strongroom.context import Context
 from strongroom.db import Session
 from strongroom.errors import Forbidden, Invalid, Malformed, TooLarge
+from strongroom.http.rdm import MEDIA_TYPE
 from strongroom.http.transfer import body_of
 from strongroom.sharing import service as sharing
 
 T = TypeVar("T")
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-RDM_JSON = "application/vnd.inveniordm.v1+json"
 
 
 def context(request: Request) -> Context:
@@ -115,6 +115,13 @@ def actor_of(session: Session, request: Request) -> Actor:
     return replace(actor, shares=shares) if shares else actor
 
 
+def writer(session: Session, request: Request, scope: str = WRITE) -> Actor:
+    """Who asks, for doors that write. Raises Unauthenticated, and Forbidden for a token without the scope."""
+    actor = actor_of(session, request)
+    require_scope(actor, scope, context(request).settings.enforce_scopes)
+    return actor
+
+
 def _user_of(session: Session, request: Request) -> Actor:
     """The user. A token never makes a session and ignores cookies; a wrong one is anonymous."""
     token = bearer(request)
@@ -204,8 +211,8 @@ def json_answer(
     if request.query_params.get("prettyprint"):
         option = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS
     media = "application/json"
-    if status < 300 and request.headers.get("accept", "").startswith(RDM_JSON):
-        media = RDM_JSON  # the same, under the name it was asked by (golden/live/rdm 134)
+    if status < 300 and request.headers.get("accept", "").startswith(MEDIA_TYPE):
+        media = MEDIA_TYPE  # the same, under the name it was asked by (golden/live/rdm 134)
     return Response(orjson.dumps(body, option=option), status, headers, media_type=media)
 
 

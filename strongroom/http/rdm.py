@@ -9,7 +9,15 @@ import orjson
 
 from strongroom.errors import Finding
 from strongroom.files.views import FileView
-from strongroom.http.shapes import JSON, content_base, described, key_path
+from strongroom.http.shapes import (
+    ACCESS_LINKS,
+    JSON,
+    PUBLISHED_LINKS,
+    REQUEST_LINKS,
+    content_base,
+    described,
+    key_path,
+)
 from strongroom.ids import iso
 from strongroom.metadata import rdm
 from strongroom.records.views import DraftView, RecordView
@@ -17,15 +25,6 @@ from strongroom.settings import Settings
 
 MEDIA_TYPE = "application/vnd.inveniordm.v1+json"
 
-_ACCESS_LINKS = (
-    ("access_links", "access/links"),
-    ("access_grants", "access/grants"),
-    ("access_users", "access/users"),
-    ("access_request", "access/request"),
-    ("access", "access"),
-    ("communities", "communities"),
-    ("communities-suggestions", "communities-suggestions"),
-)
 _COUNTS = ("views", "unique_views", "downloads", "unique_downloads")
 
 
@@ -66,14 +65,8 @@ def links(view: DraftView | RecordView, settings: Settings) -> JSON:
         out["review"] = f"{own}/review"
     else:
         out["draft"] = f"{record}/draft"
-    for name, path in _ACCESS_LINKS:
-        out[name] = f"{record}/{path}"
-    if published:
-        out["request_deletion"] = f"{record}/request-deletion"
-        out["file_modification"] = f"{record}/file-modification"
-    out["quota_increase"] = f"{record}/quota-increase"
-    out["requests"] = f"{record}/requests"
-    return out
+    below = (*ACCESS_LINKS, *(PUBLISHED_LINKS if published else ()), *REQUEST_LINKS)
+    return out | {name: f"{record}/{path}" for name, path in below}
 
 
 def parent(view: DraftView | RecordView, settings: Settings, *, may_manage: bool) -> JSON:

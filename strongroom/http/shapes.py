@@ -277,12 +277,13 @@ def record_links(view: RecordView, settings: Settings) -> JSON:
     links["latest_html"] = f"{html}/latest"
     links["versions"] = f"{api}/versions"
     links["draft"] = f"{api}/draft"
-    for name, path in _RDM_LINKS:
+    for name, path in (*ACCESS_LINKS, *PUBLISHED_LINKS, *REQUEST_LINKS):
         links[name] = f"{api}/{path}"
     return links
 
 
-_RDM_LINKS = (
+# Links into the records API, below a record: of drafts and records, of published ones, and of both again.
+ACCESS_LINKS = (
     ("access_links", "access/links"),
     ("access_grants", "access/grants"),
     ("access_users", "access/users"),
@@ -290,8 +291,6 @@ _RDM_LINKS = (
     ("access", "access"),
     ("communities", "communities"),
     ("communities-suggestions", "communities-suggestions"),
-    ("request_deletion", "request-deletion"),
-    ("file_modification", "file-modification"),
-    ("quota_increase", "quota-increase"),
-    ("requests", "requests"),
 )
+PUBLISHED_LINKS = (("request_deletion", "request-deletion"), ("file_modification", "file-modification"))
+REQUEST_LINKS = (("quota_increase", "quota-increase"), ("requests", "requests"))

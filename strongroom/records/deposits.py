@@ -1,4 +1,4 @@
-"""A whole version wished for in one request that may be repeated (docs/depositors/scripts.md).
+"""A whole version wished for in one request that may be repeated (docs/depositors/README.md).
 
 A script says what the version should be in the end: its description, and its files by path, size and sha256. It learns
 which bytes are still missing, sends those, and says the same again, until the answer is that the version is published.
@@ -277,22 +277,16 @@ def _readable(session: Session, actor: Actor, digests: set[str]) -> dict[tuple[s
     """Instances by (sha256, size) among these whose bytes the actor may read: his drafts, and records open to him."""
     found: dict[tuple[str, int], str] = {}
     ordered = sorted(digests)
-    in_version = (objects.c.first_version <= records.c.version) & (
-        objects.c.last_version.is_(None) | (objects.c.last_version >= records.c.version)
-    )
-    in_draft = (objects.c.first_version <= draft_rows.c.version) & (
-        objects.c.last_version.is_(None) | (objects.c.last_version >= draft_rows.c.version)
-    )
     for start in range(0, len(ordered), _AT_ONCE):
         some = ordered[start : start + _AT_ONCE]
         what = select(instances.c.id, instances.c.sha256, instances.c.size).join(
             objects, objects.c.instance_id == instances.c.id
         )
-        published = what.join(records, records.c.concept_id == objects.c.concept_id).where(
-            instances.c.sha256.in_(some), in_version, files_visible(actor, records, today())
+        published = what.join(records, files.in_version(records.c.concept_id, records.c.version)).where(
+            instances.c.sha256.in_(some), files_visible(actor, records, today())
         )
-        own = what.join(draft_rows, draft_rows.c.concept_id == objects.c.concept_id).where(
-            instances.c.sha256.in_(some), in_draft, workable(actor, draft_rows)
+        own = what.join(draft_rows, files.in_version(draft_rows.c.concept_id, draft_rows.c.version)).where(
+            instances.c.sha256.in_(some), workable(actor, draft_rows)
         )
         for statement in (published, own):
             for row in session.execute(statement.distinct()):
