@@ -228,7 +228,8 @@ def _remove_all(root: Path) -> None:
 
 def _remove_files(root: Path) -> None:
     for path in root.glob("*-*/"):
-        shutil.rmtree(path)
+        gone = path.rename(root.parent / f"gone-{path.name}")  # at once, also under an indexer that writes
+        shutil.rmtree(gone, ignore_errors=True)
 
 
 def _cut_files(root: Path) -> None:
