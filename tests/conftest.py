@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import argon2
+import hypothesis
 import pytest
 
 from strongroom import migrations
@@ -22,6 +23,12 @@ SKIP_S3 = os.environ.get("STRONGROOM_TEST_SKIP_S3") == "1"
 
 # A password costs a millisecond and 64 KiB here; in the program what argon2-cffi recommends (tests/cli).
 argon2.PasswordHasher.__init__.__defaults__ = (1, 64, 1, *argon2.PasswordHasher.__init__.__defaults__[3:])  # type: ignore[index]
+
+
+# `make test` asks the same examples each time: what it says is about the change, not about luck. New ones are
+# looked for by `make prove`; what it finds becomes an @example.
+hypothesis.settings.register_profile("suite", derandomize=not PROVE, database=None)
+hypothesis.settings.load_profile("suite")
 
 
 def count(small: int, full: int) -> int:

@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 from strongroom.metadata import vocabularies
+from strongroom.metadata.identifiers import normalise
 from strongroom.metadata.model import Award, Funder, Funding
 
 EC = "10.13039/501100000780"
@@ -180,10 +181,12 @@ def _word(item: Mapping[str, Any], key: str) -> str | None:
 
 
 def _filled_in(item: Mapping[str, Any]) -> dict[str, Any]:
-    """Without what is empty, inside objects too."""
+    """Without what is empty, inside objects too; DOIs as every identifier is stored, whichever door they come by."""
     found: dict[str, Any] = {}
     for key, value in item.items():
         kept = _filled_in(value) if isinstance(value, Mapping) else value
+        if key == "doi" and isinstance(kept, str):
+            kept = normalise(kept, "doi")
         if kept not in (None, {}, []) and not (isinstance(kept, str) and not kept.strip()):
             found[key] = kept
     return found

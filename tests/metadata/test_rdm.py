@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from strongroom.errors import Finding, Invalid
@@ -165,6 +165,7 @@ def test_what_only_this_door_says_survives_the_other(said: dict[str, Any]) -> No
 
 @settings(max_examples=count(200, 2_000), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(metadata)
+@example({"grants": [{"doi": "DOI:10.0/0"}]})
 def test_what_the_deposit_api_says_survives_this_one(said: dict[str, Any]) -> None:
     try:
         data = legacy.load(said, today=TODAY, site="Strongroom").data
