@@ -34,7 +34,7 @@ tests/.cache/node_modules/axe-core/axe.min.js:
 	@mkdir -p tests/.cache && cd tests/.cache && npm install --silent --no-audit --no-fund --no-save axe-core@4
 
 test: install-dev system node
-	$(BIN)/pytest -n 2 --dist loadfile $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: install-dev
 	$(BIN)/ruff check strongroom tests bench scripts

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,16 +9,18 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 
 from strongroom.accounts import applications
 from strongroom.settings import Settings
 from tests.app import PASSWORD, Site
 from tests.browser.application import serve
-from tests.browser.test_pages import AUDIT, AXE, CHROMIUM, FLAGS, complaints, pytestmark  # noqa: F401
+from tests.browser.chromium import WIDTHS, complaints, flaws, needs_browser, plain_view
 
 HOME = "/account/settings/applications"
 BACK = "http://127.0.0.1:9/back"  # nobody listens there: the browser is stopped on its way
+
+pytestmark = needs_browser
 
 
 @dataclass
@@ -61,14 +62,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         yield Place(site, client_id)
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
-
-
 def signed_in(browser: Browser, place: Place, **options: Any) -> tuple[BrowserContext, Page]:
     context = browser.new_context(**options)
     page = context.new_page()
@@ -88,20 +81,14 @@ def make_token(page: Page, place: Place, name: str) -> str:
     return page.locator("#secret").inner_text()
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1440, "light")])
-def test_the_pages_are_accessible_and_fit(browser: Browser, place: Place, width: int, scheme: Any) -> None:
-    context, page = signed_in(
-        browser, place, viewport={"width": width, "height": 900}, color_scheme=scheme, bypass_csp=True
-    )
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_pages_are_accessible_and_fit(browser: Browser, place: Place, width: int) -> None:
+    context, page = signed_in(browser, place, **plain_view(width))
     said = complaints(page)
     problems: list[Any] = []
 
     def look(name: str) -> None:
-        over = page.evaluate("document.documentElement.scrollWidth - innerWidth")
-        if over > 0:
-            problems.append((name, f"{over} px too wide"))
-        page.add_script_tag(path=str(AXE))
-        problems.extend((name, v) for v in json.loads(page.evaluate(AUDIT)))
+        problems.extend(flaws(page, name))
 
     make_token(page, place, "Laboratory script")
     look("secret")

@@ -21,6 +21,7 @@ from strongroom.settings import Settings
 from strongroom.vocabularies import loading, reading, service
 from strongroom.vocabularies.models import loads, terms
 from strongroom.vocabularies.service import Asked
+from tests.conftest import PROVE
 from tests.vocabularies.conftest import SAMPLES
 
 ROOT = Path(__file__).parents[2]
@@ -151,7 +152,7 @@ def test_another_process_finds_what_this_one_loaded_and_the_other_way_round(
     assert find(database, index, "word00017") == (1, ["Institute word00017 renamed"])
 
 
-@pytest.mark.parametrize("after", [40, 280, 600])
+@pytest.mark.parametrize("after", [40, 280, 600] if PROVE else [40, 600])
 def test_a_load_that_is_killed_while_it_indexes_is_made_good_by_the_next(
     database: Database,
     database_settings: Settings,
