@@ -339,6 +339,15 @@ def entries(folder: Path) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
+def code(folder: Path) -> dict[str, Any]:
+    """The vocabularies of software's custom fields: statuses of repostatus.org, languages of GitHub's Linguist."""
+    return {
+        "source": "inveniosoftware/invenio-rdm-records fixtures, contrib/codemeta (MIT); made by scripts/make_vocabularies.py",
+        "code:developmentStatus": fixtures(folder, "development_status"),
+        "code:programmingLanguages": fixtures(folder, "programming_languages"),
+    }
+
+
 # A language's tags are its scope and its kind; nearly all are individual and living.
 USUAL_TAGS = ["individual", "living"]
 
@@ -387,6 +396,7 @@ def main(folder: Path, spdx: Path, deprecated: Path, od: Path) -> None:
     )
     write("licences", licences(folder, spdx, deprecated, od))
     write("entries", entries(folder))
+    write("code", code(folder))
     write("languages", languages(folder))
 
 

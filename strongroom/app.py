@@ -332,7 +332,7 @@ class Front:
 
     def _answer(self, request: Request, error: StrongroomError, is_api: bool) -> Response:
         if is_api:
-            answer = problems.json_response(error, self.settings)
+            answer = problems.json_response(problems.at(error, request.scope["path"]), self.settings)
         else:
             answer = web.error_response(request, error, problems.status_of(error, self.settings))
         if isinstance(error, WrongVerb):

@@ -139,7 +139,8 @@ class Settings(BaseSettings):
         True, description="Tokens need deposit:write and deposit:actions (Zenodo's code does not check)."
     )
     anonymous_status: Literal[401, 403] = Field(
-        401, description="Answer to requests without credentials at /api/deposit."
+        401,
+        description="Answer to requests without credentials at /api/deposit, /api/files and /api/user; the records API answers 403.",
     )
     discard_status: Literal[201, 204] = Field(
         201, description="Answer to actions/discard: 201 with the deposition, or 204."

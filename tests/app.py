@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlencode
 
@@ -190,3 +192,25 @@ class Site:
 
         await self.app(scope, receive, send)
         return Answer(status, headers, bytes(came), tuple(cookies))
+
+
+@contextmanager
+def running(data_dir: Path, **more: Any) -> Iterator[Site]:
+    """One application over an empty data folder, SQLite and local files, for all tests of a module."""
+    site = Site(
+        Settings(
+            data_dir=data_dir,
+            **{
+                "database_url": "",
+                "base_url": "http://testserver",
+                "rate_limits": "off",
+                "disk_reserve_bytes": 0,
+                "secret_key": "not a secret: only for tests",
+                **more,
+            },
+        )
+    ).start()
+    try:
+        yield site
+    finally:
+        site.stop()

@@ -21,7 +21,7 @@ from strongroom.changes import changes
 from strongroom.context import Context
 from strongroom.db import Session
 from strongroom.files import service as files
-from strongroom.files.models import instances, objects, uploads
+from strongroom.files.models import instances, objects, tallies, uploads
 from strongroom.ids import now
 from strongroom.jobs import run_pending
 from strongroom.jobs.models import jobs
@@ -136,11 +136,18 @@ def database(session: Session) -> list[str]:
         expect(verbs.count("published") == 1, f"record {record.id}: the log says {verbs}")
         expect(verbs.count("edited") == record.revision - 1, f"record {record.id}: the log says {verbs}")
         expect(
-            files.measure(session, record.concept_id, record.version)
+            files.count_files(session, record.concept_id, record.version)
             == (record.file_count, record.total_bytes),
             f"record {record.id}: its files are not those it was published with",
         )
     expect(not numbers_of, f"revisions without a record: {sorted(numbers_of)}")
+
+    for kept in session.execute(select(tallies).where(tallies.c.version > 0)):
+        counted = files.count_files(session, kept.concept_id, kept.version)
+        expect(
+            (kept.files, kept.bytes) == counted,
+            f"version {kept.version} of {kept.concept_id}: {counted[0]} files, the tally says {kept.files}",
+        )
 
     twice = session.execute(
         select(objects.c.concept_id, objects.c.key)

@@ -17,7 +17,7 @@ from strongroom.http.representations import MEDIA_TYPES, REPRESENTATIONS
 from strongroom.settings import Settings
 from strongroom.web.render import static_url
 from strongroom.web.routes import PAGES
-from tests.app import PASSWORD, Answer, Reader, Site
+from tests.app import PASSWORD, Answer, Reader, Site, running
 from tests.cast import KINDS, READERS, Cast, Subject
 from tests.conftest import PROVE
 
@@ -34,31 +34,31 @@ GET /api/records/{id}
   withdrawn                                                 410  410  410  410  410  410  410
   draft                                                     404  404  404  404  404  404  404
 POST /api/records
-  -                                                         401  201  201  201  403  201  201
+  -                                                         403  201  201  201  403  201  201
 GET /api/records/{id}/draft
   open embargoed restricted private withdrawn               404  404  404  404  404  404  404
   edit draft                                                403  403  200  200  200  200  200
 PUT /api/records/{id}/draft
-  open embargoed restricted private                         401  403  404  404  403  404  404
-  withdrawn                                                 401  403  404  404  403  404  404
-  edit draft                                                401  403  200  200  403  200  200
+  open embargoed restricted private                         403  403  404  404  403  404  404
+  withdrawn                                                 403  403  404  404  403  404  404
+  edit draft                                                403  403  200  200  403  200  200
 POST /api/records/{id}/draft
-  open edit embargoed restricted private                    401  403  201  201  403  201  201
-  withdrawn                                                 401  403  403  403  403  403  403
-  draft                                                     401  403  201  201  403  201  201
+  open edit embargoed restricted private                    403  403  201  201  403  201  201
+  withdrawn                                                 403  403  403  403  403  403  403
+  draft                                                     403  403  201  201  403  201  201
 DELETE /api/records/{id}/draft
-  open embargoed restricted private withdrawn               401  403  404  404  403  404  404
-  edit draft                                                401  403  204  204  403  204  204
+  open embargoed restricted private withdrawn               403  403  404  404  403  404  404
+  edit draft                                                403  403  204  204  403  204  204
 POST /api/records/{id}/draft/actions/publish
-  open embargoed restricted private withdrawn               401  403  404  404  403  403  404
-  edit draft                                                401  403  202  202  403  403  202
+  open embargoed restricted private withdrawn               403  403  404  404  403  403  404
+  edit draft                                                403  403  202  202  403  403  202
 POST /api/records/{id}/draft/pids/{scheme}
-  open embargoed restricted private withdrawn               401  403  404  404  403  404  404
-  edit                                                      401  403  400  400  403  400  400
-  draft                                                     401  403  201  201  403  201  201
+  open embargoed restricted private withdrawn               403  403  404  404  403  404  404
+  edit                                                      403  403  400  400  403  400  400
+  draft                                                     403  403  201  201  403  201  201
 DELETE /api/records/{id}/draft/pids/{scheme}
-  open embargoed restricted private withdrawn               401  403  404  404  403  404  404
-  edit draft                                                401  403  404  404  403  404  404
+  open embargoed restricted private withdrawn               403  403  404  404  403  404  404
+  edit draft                                                403  403  404  404  403  404  404
 GET /api/records/{id}/draft/files
   open embargoed restricted private withdrawn               403  403  404  404  404  404  404
   edit                                                      403  403  200  200  200  200  200
@@ -116,9 +116,9 @@ GET /api/records/{id}/media-files
   withdrawn                                                 410  410  410  410  410  410  410
   draft                                                     404  404  404  404  404  404  404
 POST /api/records/{id}/versions
-  open edit embargoed restricted private                    401  403  201  201  403  201  201
-  withdrawn                                                 401  403  403  403  403  403  403
-  draft                                                     401  403  404  404  403  404  404
+  open edit embargoed restricted private                    403  403  201  201  403  201  201
+  withdrawn                                                 403  403  403  403  403  403  403
+  draft                                                     403  403  404  404  403  404  404
 GET /api/records/{id}/revisions
   open edit embargoed restricted private                    403  403  200  200  200  200  200
   withdrawn                                                 410  410  410  410  410  410  410
@@ -128,17 +128,17 @@ GET /api/records/{id}/revisions/{n}
   withdrawn                                                 410  410  410  410  410  410  410
   draft                                                     404  404  404  404  404  404  404
 DELETE /api/records/{id}/delete
-  open edit embargoed restricted private                    401  403  403  204  403  403  403
-  withdrawn                                                 401  403  403  410  403  403  403
-  draft                                                     401  403  403  404  403  403  403
+  open edit embargoed restricted private                    403  403  403  204  403  403  403
+  withdrawn                                                 403  403  403  410  403  403  403
+  draft                                                     403  403  403  404  403  403  403
 POST /api/records/{id}/restore
-  open edit embargoed restricted private                    401  403  403  409  403  403  403
-  withdrawn                                                 401  403  403  200  403  403  403
-  draft                                                     401  403  403  404  403  403  403
+  open edit embargoed restricted private                    403  403  403  409  403  403  403
+  withdrawn                                                 403  403  403  200  403  403  403
+  draft                                                     403  403  403  404  403  403  403
 GET /api/user/records
-  -                                                         401  200  200  200  200  200  200
+  -                                                         403  200  200  200  200  200  200
 PUT /api/deposits/{key}
-  -                                                         401  201  201  201  403  200  200
+  -                                                         403  201  201  201  403  200  200
 GET /api/records/{id}/versions
   open edit embargoed restricted                            200  200  200  200  200  200  200
   private                                                   403  403  200  200  200  200  200
@@ -305,6 +305,8 @@ GET /api/languages/{term}
   -                                                         200  200  200  200  200  200  200
 GET /api/licenses
   -                                                         200  200  200  200  200  200  200
+GET /api/licenses/_suggest
+  -                                                         400  400  400  400  400  400  400
 GET /api/licenses/{term}
   -                                                         404  404  404  404  404  404  404
 GET /api/affiliations
@@ -587,17 +589,8 @@ def ears() -> Iterator[Ears]:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory, ears: Ears) -> Iterator[Site]:
-    settings = Settings(
-        data_dir=tmp_path_factory.mktemp("site") / "data",
-        database_url="",
-        base_url="http://testserver",
-        rate_limits="off",
-        disk_reserve_bytes=0,
-        secret_key="not a secret: only for tests",
-    )
-    running = Site(settings).start()
-    yield running
-    running.stop()
+    with running(tmp_path_factory.mktemp("site") / "data") as site:
+        yield site
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from strongroom.access import Level
-from strongroom.settings import Settings
-from tests.app import Reader, Site
+from tests.app import Reader, Site, running
 from tests.cast import GRANTED, KINDS, LINKED, READERS, SHARERS, Cast, Subject
 from tests.test_access_matrix import EXPECTED, Request, newest, request_of
 
@@ -75,16 +74,8 @@ def needed(verb: str, path: str) -> Level | None:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    settings = Settings(
-        data_dir=tmp_path_factory.mktemp("site") / "data",
-        database_url="",
-        base_url="http://testserver",
-        rate_limits="off",
-        disk_reserve_bytes=0,
-    )
-    running = Site(settings).start()
-    yield running
-    running.stop()
+    with running(tmp_path_factory.mktemp("site") / "data") as site:
+        yield site
 
 
 @pytest.fixture(scope="module")
@@ -199,7 +190,7 @@ def test_readers_find_what_is_shared_with_them(site: Site, cast: Cast) -> None:
     owner = cast.readers["owner"]
     assert ids(site, shared, owner) == set(), "one's own is not shared with one"
     assert ids(site, f"/api/user/records?q={named}", owner) == {private.id, edited.id, draft.id}
-    assert site.ask("GET", shared).status == 401
+    assert site.ask("GET", shared).status == 403
 
 
 def test_a_search_shows_who_was_given_it_no_more_than_that(site: Site, cast: Cast) -> None:

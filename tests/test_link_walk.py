@@ -17,8 +17,7 @@ from urllib.parse import unquote
 import pytest
 
 from strongroom.access import Level
-from strongroom.settings import Settings
-from tests.app import Reader, Site
+from tests.app import Reader, Site, running
 from tests.cast import GRANTED, KINDS, LINKED, SHARERS, Cast, Subject
 from tests.conftest import PROVE, count
 
@@ -32,16 +31,8 @@ OF_DRAFTS = ("draft", "edit")
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    settings = Settings(
-        data_dir=tmp_path_factory.mktemp("site") / "data",
-        database_url="",
-        base_url=BASE,
-        rate_limits="off",
-        disk_reserve_bytes=0,
-    )
-    running = Site(settings).start()
-    yield running
-    running.stop()
+    with running(tmp_path_factory.mktemp("site") / "data") as site:
+        yield site
 
 
 @pytest.fixture(scope="module")

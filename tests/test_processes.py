@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import random
 import re
@@ -317,6 +318,60 @@ def test_an_edit_shows_at_once_through_both_doors(site: Site) -> None:
         assert read(1, paths[0], title, **{"If-None-Match": stale}).status_code == 200
         fresh = read(0, paths[0], title).headers["etag"]
         assert read(1, paths[0], title, **{"If-None-Match": fresh}).status_code == 304
+
+
+PART = 6 << 20
+PARTS = 12  # more than a commit hashes while its client waits (files.transfers.INLINE)
+
+
+def test_parts_of_one_file_come_to_any_process(site: Site) -> None:
+    """In any order, some twice: one process hashes, whichever is asked to commit; the digests are of the whole."""
+    marks = [os.urandom(1000) for _ in range(PARTS)]
+
+    def part(n: int) -> bytes:
+        return (marks[n] + bytes(PART - 1000))[: 777 if n == PARTS - 1 else PART]
+
+    size = (PARTS - 1) * PART + 777
+    md5, sha256 = hashlib.md5(), hashlib.sha256()
+    for n in range(PARTS):
+        md5.update(part(n))
+        sha256.update(part(n))
+    number = site.deposit(0, "in parts")["id"]
+    files_at = f"/api/records/{number}/draft/files"
+    transfer = {"type": "M", "parts": PARTS, "part_size": PART}
+    made = site.send(1, "POST", files_at, json=[{"key": "a/b.bin", "size": size, "transfer": transfer}])
+    assert made.status_code == 201, made.text
+    path = f"{files_at}/a/b.bin"
+    # The first one last: until then nothing can be hashed.
+    order = [*random.sample(range(1, PARTS), PARTS - 1), 0]
+
+    def send(n: int) -> None:
+        headers = {"Content-Type": "application/octet-stream"}
+        for turn, which in enumerate(order[n::CLIENTS]):
+            for door in (n + turn, n + turn + 1) if turn == 1 else (n + turn,):
+                done = site.send(
+                    door, "PUT", f"{path}/content/{which + 1}", data=part(which), headers=headers
+                )
+                assert done.status_code == 200, done.text
+
+    at_once(send)
+    assert all(p["received"] for p in site.send(0, "GET", path).json()["links"]["parts"])
+    # Both may be asked at once, as a client does that lost the answer.
+    done = at_once(lambda n: site.send(n, "POST", f"{path}/commit"), 2)
+    assert [a.status_code for a in done] == [200, 200], [a.text for a in done]
+    end = time.monotonic() + 120
+    while (entry := site.send(1, "GET", path).json())["status"] == "verifying":
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    assert (entry["status"], entry["size"], entry["checksum"]) == (
+        "completed",
+        size,
+        f"md5:{md5.hexdigest()}",
+    )
+    for door in (0, 1):
+        got = site.send(door, "GET", f"{path}/content")
+        assert hashlib.sha256(got.content).hexdigest() == sha256.hexdigest()
+        assert sha256.hexdigest() in got.headers["etag"]
 
 
 def test_connections_to_the_database_may_break(site: Site) -> None:

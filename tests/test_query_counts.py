@@ -180,7 +180,7 @@ def test_a_deposit_step_by_step(counted: Counted) -> None:
     owner = counted.owner
     bounds = {
         "create": 10,
-        "file": 24,
+        "file": 19,
         "describe": 10,
         "publish": 22,
         "edit": 10,

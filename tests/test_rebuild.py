@@ -29,7 +29,7 @@ from strongroom.ids import today
 from strongroom.jobs.models import jobs
 from strongroom.metadata.model import Access, Identifier, Person
 from strongroom.records import drafts as draft_verbs
-from strongroom.records import manifest, queries
+from strongroom.records import manifest, queries, tasks
 from strongroom.records.models import concepts, drafts, records, revisions
 from strongroom.records.rebuild import rebuild
 from strongroom.requests import quota
@@ -316,6 +316,36 @@ def test_who_may_do_what_and_what_files_say_comes_back(place: Place, desk: Desk)
     row = again.user_named("ann@example.org")
     assert (row.affiliations, row.visibility, row.email_visibility) == ("Uni", "restricted", "public")
     assert row.verified
+
+
+def test_accounts_come_back_as_they_are_named_last(
+    place: Place, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A profile that changed or an account that was blocked after publishing: of owners and of those who were given something."""
+    monkeypatch.setattr(tasks, "CONCEPTS_AT_ONCE", 2)  # so that there are more than one goes through
+    jane, ann = desk.user("jane@example.org", name="Jane Doe"), desk.user("ann@example.org")
+    boss = desk.user("boss@example.org", admin=True)
+    desk.deposit(boss)  # whom no manifest names is lost
+    ids = [desk.deposit(jane, "a") for _ in range(5)]
+    draft_id = desk.new_version(jane, ids[0])
+    ids.append(desk.publish(jane, draft_id))
+    with desk.db.begin() as session:
+        sharing.add_grants(session, jane, ids[1], [sharing.NewGrant("view", "ann@example.org")])
+    desk.work()
+    with desk.db.begin() as session:
+        profiles.change(session, jane, {"full_name": "Jane Doe-Roe"})
+        profiles.moderate(session, boss, ann.user_id or 0, "block")
+    desk.work()
+    for record_id in ids[1:]:  # the latest version of each
+        (location,) = (e.location for e in desk.store.list("manifests/") if f"/{record_id}-" in e.location)
+        concept = orjson.loads(desk.store.get(location))["concept"]
+        assert concept["owner"]["name"] == "Jane Doe-Roe"
+        assert [g["user"]["is_active"] for g in concept["grants"]] == [False] * (record_id == ids[1])
+    again = same_again(place, desk)
+    assert again.user_named("jane@example.org").name == "Jane Doe-Roe"
+    row = again.user_named("ann@example.org")
+    assert not row.is_active
+    assert row.blocked
 
 
 def test_work_goes_on_where_it_was(place: Place, desk: Desk) -> None:

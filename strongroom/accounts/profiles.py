@@ -14,6 +14,7 @@ from strongroom.accounts.models import applications, grants, sessions, tokens, u
 from strongroom.db import AnyRow, Session
 from strongroom.errors import Conflict, Finding, Forbidden, Invalid, NotFound, Stale
 from strongroom.ids import now
+from strongroom.jobs import queue
 
 VISIBILITIES = ("public", "restricted")
 MODERATIONS = ("approve", "block", "restore", "activate", "deactivate")
@@ -123,8 +124,14 @@ def change(
             .where(users.c.id == before.id)
             .values(**values, updated=now(), revision=users.c.revision + 1)
         )
+        _keep(session, before.id)
         changes.append(session, actor.label, "profile-changed", "user", before.id, {"fields": changed})
     return own(session, actor)
+
+
+def _keep(session: Session, user_id: int) -> None:
+    """Manifests beside the bytes name accounts: those that name this one are written again (records/tasks)."""
+    queue.enqueue(session, "manifest.user", str(user_id), {"user_id": user_id})
 
 
 def _is_unicode(text: str) -> bool:
@@ -181,5 +188,6 @@ def moderate(session: Session, actor: Actor, user_id: int, action: str) -> AnyRo
         session.execute(delete(grants).where(grants.c.user_id == user_id))
         # Nor may others go on giving his applications what is theirs. (Their tokens go with the consents.)
         session.execute(delete(applications).where(applications.c.owner_id == user_id))
+    _keep(session, user_id)
     changes.append(session, actor.label, f"moderated-{action}", "user", user_id)
     return session.execute(select(users).where(users.c.id == user_id)).one()

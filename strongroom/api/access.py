@@ -10,12 +10,12 @@ from typing import Any, TypeVar
 from starlette.requests import Request
 from starlette.responses import Response
 
-from strongroom.access import WRITE, Actor, require_scope
+from strongroom.access import Actor
 from strongroom.api.records import rdm_answer, wants_rdm
 from strongroom.context import Context
 from strongroom.db import AnyRow, Session
 from strongroom.errors import Finding, Forbidden, Invalid, NotFound
-from strongroom.http.deps import actor_of, context, in_thread, json_answer, json_body, number
+from strongroom.http.deps import actor_of, context, in_thread, json_answer, json_body, number, writer
 from strongroom.ids import iso
 from strongroom.mail import send
 from strongroom.metadata import html
@@ -30,18 +30,6 @@ PRIVATE = {"Cache-Control": "private, no-store"}
 
 def _id(request: Request) -> int:
     return number(request.path_params["id"])
-
-
-def writer(session: Session, request: Request) -> Actor:
-    """Who asks, for verbs that change something: signed in, with a token's scope. Raises Forbidden.
-
-    Without credentials too (not 401): as Zenodo's code answers at these addresses (api-rdm.md 0.2).
-    """
-    actor = actor_of(session, request)
-    if not actor.is_user:
-        raise Forbidden()
-    require_scope(actor, WRITE, context(request).settings.enforce_scopes)
-    return actor
 
 
 async def look(request: Request, work: Callable[[Session, Actor], T]) -> T:

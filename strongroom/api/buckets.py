@@ -10,6 +10,7 @@ from starlette.responses import Response
 from strongroom.api import upload
 from strongroom.db import Session
 from strongroom.errors import Forbidden, Invalid, NotFound, Unauthenticated
+from strongroom.files import quotas
 from strongroom.files import service as files
 from strongroom.files.service import Bucket
 from strongroom.files.views import FileView
@@ -112,6 +113,8 @@ async def listing(request: Request) -> Response:
             bucket, is_open = readable(session, request, record_id)
             found = files.list_files(session, bucket)
             created, updated = drafts.times(session, record_id)
-            return shapes.bucket(record_id, iso(created), iso(updated), not is_open, found, ctx.settings)
+            limits = quotas.limits_of(session, bucket.concept_id, bucket.owner_id, ctx.settings)
+            times = (iso(created), iso(updated))
+            return shapes.bucket(record_id, *times, not is_open, found, limits, ctx.settings)
 
     return json_answer(request, await in_thread(request, work))

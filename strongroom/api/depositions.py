@@ -37,7 +37,7 @@ from strongroom.metadata import legacy
 from strongroom.metadata.model import RecordData
 from strongroom.records import drafts, queries
 from strongroom.records.publish import publish as publish_draft
-from strongroom.records.views import DraftView, RecordView
+from strongroom.records.views import FILES_IN_AN_ANSWER, DraftView, RecordView
 from strongroom.search.index import SearchRequest
 from strongroom.vocabularies import service as vocabularies
 
@@ -60,6 +60,9 @@ DUMP_ONLY = frozenset(
         "owner",
         "owners",
         "files",
+        "files_truncated",
+        "files_count",
+        "files_pages",
         "state",
         "submitted",
         "warnings",
@@ -86,14 +89,16 @@ def _data(
     return loaded.data, loaded.warnings
 
 
-def _see(session: Session, actor: Actor, deposition_id: int) -> DraftView | RecordView:
+def _see(
+    session: Session, actor: Actor, deposition_id: int, most: int | None = None
+) -> DraftView | RecordView:
     """The deposition of this id: its open draft, else its published record. Raises NotFound, Forbidden, Gone."""
     require_user(actor)
-    draft = drafts.view(session, actor, deposition_id)
+    draft = drafts.view(session, actor, deposition_id, most=most)
     if draft is not None:
         return draft
     try:
-        record = queries.by_id(session, actor, deposition_id)
+        record = queries.by_id(session, actor, deposition_id, most=most)
     except NotFound:
         raise NotFound("The persistent identifier does not exist.") from None
     require_edit(actor, record)
@@ -101,9 +106,9 @@ def _see(session: Session, actor: Actor, deposition_id: int) -> DraftView | Reco
 
 
 def _look(ctx: Context, actor: Actor, deposition_id: int) -> DraftView | RecordView:
-    """The deposition after a verb. Read when the writing is done: a long list of files keeps nobody waiting."""
+    """The deposition after a verb, with the first of its files. Read when the writing is done: it keeps nobody waiting."""
     with ctx.db.read() as session:
-        return _see(session, actor, deposition_id)
+        return _see(session, actor, deposition_id, FILES_IN_AN_ANSWER)
 
 
 def _answer(
@@ -166,11 +171,13 @@ async def update(request: Request) -> Response:
     """PUT /api/deposit/depositions/{id}: replace all metadata of the open draft. 200."""
     ctx = context(request)
     body = await json_body(request)
+    wanted = if_match(request)
 
     def work() -> tuple[DraftView | RecordView, list[Finding]]:
         with ctx.db.begin() as session:
             actor = writer(session, request)
             locked = drafts.lock(session, actor, _id(request))
+            drafts.check_revision(locked, wanted)  # also where the body says nothing of metadata
             before = RecordData.from_json(locked.data)
             data, warnings = _data(body, ctx, before)
             if data is not None:
@@ -178,7 +185,7 @@ async def update(request: Request) -> Response:
                 data = vocabularies.resolve(session, legacy.keep(before, data, body["metadata"]))
                 if data.metadata.rights[:1] != rights[:1]:  # the default that it speaks of was not taken
                     warnings = [w for w in warnings if w.field != "metadata.license"]
-                drafts.update_data(session, actor, locked.id, data, if_match=if_match(request), locked=locked)
+                drafts.update_data(session, actor, locked.id, data, locked=locked)
         return _look(ctx, actor, _id(request)), warnings
 
     view, warnings = await in_thread(request, work)

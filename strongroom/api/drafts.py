@@ -45,7 +45,7 @@ from strongroom.metadata import rdm, rocrate
 from strongroom.metadata.model import RecordData
 from strongroom.records import curation, drafts, queries
 from strongroom.records.publish import publish as publish_draft
-from strongroom.records.views import DraftView, RecordView
+from strongroom.records.views import FILES_IN_AN_ANSWER, DraftView, RecordView
 from strongroom.vocabularies import service as vocabularies
 
 View = DraftView | RecordView
@@ -69,17 +69,18 @@ def _is_crate(request: Request) -> bool:
     return "ro/crate" in request.headers.get("content-type", "")
 
 
-def _seen(session: Session, actor: Actor, draft_id: int) -> DraftView:
+def _seen(session: Session, actor: Actor, draft_id: int, most: int | None = None) -> DraftView:
     """The open draft of this id. Raises NotFound, Forbidden."""
-    view = drafts.view(session, actor, draft_id)
+    view = drafts.view(session, actor, draft_id, most=most)
     if view is None:
         raise NotFound("The persistent identifier does not exist.")
     return with_sharing(session, actor, view)
 
 
 def _look(ctx: Context, actor: Actor, draft_id: int) -> DraftView:
+    """The draft after a verb, with the first of its files."""
     with ctx.db.read() as session:
-        return _seen(session, actor, draft_id)
+        return _seen(session, actor, draft_id, FILES_IN_AN_ANSWER)
 
 
 def _with_rules(ctx: Context, view: DraftView, errors: list[Finding]) -> list[Finding]:
@@ -228,7 +229,8 @@ async def publish(request: Request) -> Response:
             except Invalid as error:
                 raise Invalid([rdm.in_rdm_words(f) for f in error.findings], error.message) from None
         with ctx.db.read() as session:
-            return with_sharing(session, actor, queries.by_id(session, actor, _id(request)))
+            view = queries.by_id(session, actor, _id(request), most=FILES_IN_AN_ANSWER)
+            return with_sharing(session, actor, view)
 
     view = await in_thread(request, work)
     request.app.state.wake()
@@ -392,7 +394,8 @@ async def restore(request: Request) -> Response:
             actor = writer(session, request, ACTIONS)
             curation.restore(session, ctx.settings, actor, _id(request))
         with ctx.db.read() as session:
-            return with_sharing(session, actor, queries.by_id(session, actor, _id(request)))
+            view = queries.by_id(session, actor, _id(request), most=FILES_IN_AN_ANSWER)
+            return with_sharing(session, actor, view)
 
     view = await in_thread(request, work)
     request.app.state.wake()
@@ -409,7 +412,7 @@ async def draft_media_files(request: Request) -> Response:
 
     def work() -> None:
         with ctx.db.read() as session:
-            _seen(session, actor_of(session, request), _id(request))
+            _seen(session, actor_of(session, request), _id(request), most=1)
 
     await in_thread(request, work)
     return _media_files(request, draft=True)

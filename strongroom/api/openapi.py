@@ -23,8 +23,11 @@ from strongroom.access import OFFERED_SCOPES
 from strongroom.api.schemas import (
     ANSWERS,
     BODIES,
+    HEADER,
+    HEADERS,
     JSON,
     MORE,
+    OF_STATUS,
     PARAMETERS,
     QUERY,
     RDM,
@@ -158,6 +161,9 @@ def _operation(verb: str, path: str, handler: Callable[..., Any]) -> JSON:
     for pattern, asked in QUERY:
         if re.match(pattern, name):
             parameters += [{"name": n, "in": "query", **PARAMETERS[n]} for n in asked.split()]
+    heads = [asked for pattern, asked in HEADERS if re.match(pattern, name)]
+    heads += [asked for status, asked in OF_STATUS.items() if status in statuses]
+    parameters += [{"name": n, "in": "header", **HEADER[n]} for asked in heads for n in asked.split()]
     if parameters:
         operation["parameters"] = parameters
     for status in statuses:
@@ -166,7 +172,10 @@ def _operation(verb: str, path: str, handler: Callable[..., Any]) -> JSON:
             answer["content"] = content
         operation["responses"][status] = answer
     oauth = path.startswith("/oauth/")
-    for status in _errors_of(verb, bool(names), oauth):
+    errors = _errors_of(verb, bool(names), oauth)
+    if "206" in statuses:
+        errors.append("412")  # for If-Match and If-Unmodified-Since of downloads
+    for status in errors:
         operation["responses"].setdefault(
             status,
             {"description": _ERRORS[status], "content": {"application/json": {"schema": ref("OAuthError")}}}

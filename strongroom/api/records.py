@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from strongroom.access import Actor
 from strongroom.accounts import service as accounts
-from strongroom.api.draft_files import record_entry
+from strongroom.api.file_entries import record_entry
 from strongroom.db import Session
 from strongroom.errors import Finding, Invalid, NotAcceptable
 from strongroom.files import service as files
@@ -200,10 +200,7 @@ async def search(request: Request) -> Response:
     }
     if getattr(request.state, "behind", False):
         headers["X-Search-Behind"] = "1"  # the index did not catch up within a second
-    answer = json_answer(request, body, 200, headers)
-    if vendor:
-        answer.headers["Content-Type"] = rdm.MEDIA_TYPE
-    return answer
+    return json_answer(request, body, 200, headers)
 
 
 def with_sharing(session: Session, actor: Actor, view: V) -> V:

@@ -72,6 +72,8 @@ ENTITY: Final = {
     "additionalProperties": TEXT,
     "description": 'Its kind and id, as `{"user": "7"}`.',
 }
+# Beside a list of files that is not whole (decision 0013).
+_CUT: Final[JSON] = {"files_truncated": {"const": True}, "files_count": COUNT, "files_pages": TEXT}
 _LINK: Final[JSON] = {
     "permission": {"enum": list(LINK_PERMISSIONS)},
     "description": nullable({**SAID, "maxLength": 2000}),
@@ -105,6 +107,18 @@ _TERM: Final[JSON] = {
     "revision_id": WHOLE,
 }
 
+# Terms of the vocabularies that ship: one text with the vendor type.
+_BY_LANGUAGE: Final[JSON] = {**LANGUAGES, "type": ["object", "string"], "description": "A text by language; one text with the vendor type."}  # fmt: skip
+_SHIPPED: Final[JSON] = {"title": _BY_LANGUAGE, "description": _BY_LANGUAGE, "type": TEXT}
+# Of those that registries publish: both with the vendor type.
+_TITLED: Final[JSON] = {"title": LANGUAGES, "title_l10n": {**TEXT, "description": "With the vendor type."}}
+_IDENTIFIERS: Final[JSON] = listed(loose("identifier scheme", identifier=TEXT, scheme=TEXT))
+_ORGANISATION: Final[JSON] = {
+    **_TITLED, "name": TEXT, "acronym": TEXT, "country": TEXT, "country_name": TEXT, "location_name": TEXT, "website": TEXT,
+    "identifiers": _IDENTIFIERS, "types": listed(TEXT), "status": TEXT, "aliases": listed(TEXT), "domains": listed(TEXT),
+}  # fmt: skip
+_FOUND: Final[JSON] = {"aggregations": ANY, "sortBy": TEXT, "page": WHOLE, "links": LINKS}
+
 SCHEMAS: Final[dict[str, JSON]] = {
     "Error": loose(
         "status message",
@@ -121,7 +135,7 @@ SCHEMAS: Final[dict[str, JSON]] = {
         "id created modified metadata links state submitted files",
         id=WHOLE, conceptrecid=TEXT, created=WHEN, modified=WHEN, doi=TEXT, metadata=ANY, title={"type": ["string", "null"]},
         links=LINKS, owner=WHOLE, record_id=WHOLE, submitted=FLAG,
-        state={"enum": ["unsubmitted", "inprogress", "done"]}, files=listed(ref("DepositionFile")),
+        state={"enum": ["unsubmitted", "inprogress", "done"]}, files=listed(ref("DepositionFile")), **_CUT,
     ),
     "DepositionFile": loose(
         "id filename filesize checksum links", id=TEXT, filename=TEXT, filesize=WHOLE, checksum=TEXT, links=LINKS
@@ -152,7 +166,7 @@ SCHEMAS: Final[dict[str, JSON]] = {
     # records and drafts
     "Record": {
         "description": f"Zenodo's shape, or InvenioRDM's with `Accept: {RDM}`.",
-        **loose("id metadata links", id={"type": ["integer", "string"]}, metadata=ANY, links=ANY, files={"type": ["array", "object"]}),
+        **loose("id metadata links", id={"type": ["integer", "string"]}, metadata=ANY, links=ANY, files={"type": ["array", "object"]}, **_CUT),
     },
     "Records": hits("Record", links=LINKS, sortBy=TEXT, aggregations=ANY),
     "Revision": loose(
@@ -316,11 +330,49 @@ SCHEMAS: Final[dict[str, JSON]] = {
         ),
     ),
     "Term": loose(
-        "id links revision_id", **_TERM,
-        title={**LANGUAGES, "type": ["object", "string"], "description": "A text by language; one text with the vendor type."},
-        description={**LANGUAGES, "type": ["object", "string"]}, tags=listed(TEXT), props=ANY, type=TEXT,
+        "id links revision_id title type", **_TERM, **_SHIPPED, tags=listed(TEXT), icon=TEXT,
+        props={"type": "object", "additionalProperties": TEXT, "description": "Other schemas' words for it."},
     ),
-    "Terms": hits("Term", aggregations=ANY, sortBy=TEXT, page=WHOLE, links=LINKS),
+    "Licence": loose(
+        "id links revision_id title description icon tags props type metadata", **_TERM, **_SHIPPED, tags=listed(TEXT), icon=TEXT,
+        props=loose("url scheme osi_approved", url=TEXT, scheme=TEXT, osi_approved={"enum": ["y", "n", ""]}),
+        metadata={
+            **loose(
+                "id title url", id=TEXT, title=TEXT, url=TEXT, domain_content=FLAG, domain_data=FLAG, domain_software=FLAG,
+                family=TEXT, maintainer=TEXT, od_conformance=TEXT, osd_conformance=TEXT, status=TEXT,
+            ),
+            "description": "The licence in the words of Zenodo's older API.",
+        },
+    ),
+    "LicenceSuggestions": loose(
+        "text",
+        text=listed(
+            loose(
+                "text offset length options", text=TEXT, offset=COUNT, length=COUNT,
+                options=listed(loose("text score _source", text=TEXT, score={"type": "number"}, _source=loose("id title", id=TEXT, title=TEXT))),
+            )
+        ),
+    ),
+    "Language": loose(
+        "id links revision_id title tags props type", **_TERM, **_SHIPPED, tags=listed(TEXT),
+        props=loose("alpha_2", alpha_2={**TEXT, "description": "ISO 639-1, where it has one."}),
+    ),
+    "Affiliation": loose("id links revision_id name title status", **_TERM, **_ORGANISATION),
+    "Funder": loose("id links revision_id name title status", **_TERM, **_ORGANISATION),
+    "Award": loose(
+        "id links revision_id title number funder", **_TERM, **_TITLED, number=TEXT, acronym=TEXT, program=TEXT,
+        funder=loose("id", id=TEXT, name=TEXT), identifiers=_IDENTIFIERS, start_date=TEXT, end_date=TEXT,
+        subjects=listed(loose(id=TEXT)), organizations=listed(loose(id=TEXT)), description=LANGUAGES, description_l10n=TEXT,
+    ),
+    "Subject": loose(
+        "id links revision_id subject scheme", **_TERM, **_TITLED, subject=TEXT, scheme=TEXT, synonyms=listed(TEXT),
+        identifiers=_IDENTIFIERS, props={"type": "object", "additionalProperties": TEXT},
+    ),
+    "Name": loose(
+        "id links revision_id name identifiers", **_TERM, name=TEXT, given_name=TEXT, family_name=TEXT, identifiers=_IDENTIFIERS,
+        affiliations=listed(loose("name", id=TEXT, name=TEXT)),
+    ),
+    **{f"{name}s": hits(name, **_FOUND) for name in ("Term", "Licence", "Language", "Affiliation", "Funder", "Award", "Subject", "Name")},
     # accounts
     "User": loose(
         "id links is_current_user profile",
@@ -359,7 +411,11 @@ SCHEMAS: Final[dict[str, JSON]] = {
 }  # fmt: skip
 
 _RECORD = r"/api/records/\{id\}"
-_TERM_LISTS = r"vocabularies/\{type\}|languages|licenses|affiliations|funders|awards|subjects|names"
+_TERM_SHAPES = {
+    r"vocabularies/\{type\}": "Term", "languages": "Language", "licenses": "Licence", "affiliations": "Affiliation",
+    "funders": "Funder", "awards": "Award", "subjects": "Subject", "names": "Name",
+}  # fmt: skip
+_TERM_LISTS = "|".join(_TERM_SHAPES)
 
 # Answers and bodies: the first pattern (of "VERB /path") that fits. "[]X" is an array of X.
 ANSWERS: Final[Sequence[tuple[str, str]]] = [
@@ -392,8 +448,12 @@ ANSWERS: Final[Sequence[tuple[str, str]]] = [
     (rf"GET ({_RECORD}|/api|/api/user)/communities$", "Communities"),
     (r"(GET|PUT) /api/user/notifications$", "Notifications"),
     (r"GET /api/vocabularies$", "Vocabularies"),
-    (rf"GET /api/({_TERM_LISTS})$", "Terms"),
-    (rf"GET /api/({_TERM_LISTS})/", "Term"),
+    (r"GET /api/licenses/_suggest$", "LicenceSuggestions"),
+    *(
+        (rf"GET /api/{path}{end}", f"{name}{plural}")
+        for path, name in _TERM_SHAPES.items()
+        for end, plural in (("$", "s"), ("/", ""))
+    ),
     (r"GET /api/records$|GET /api/user/records|GET .*/versions$", "Records"),
     (r"GET /api/(users|users/all)$", "Users"),
     (r"GET /api/user/tokens$", "Tokens"),
@@ -443,6 +503,7 @@ MORE: Final[Sequence[tuple[str, str]]] = [
     (rf"GET {_RECORD}$", "200 301 302 304"),
     (rf"GET {_RECORD}/draft/files(-archive)?", "200 206 304 416"),
     (r"GET .*(/content|files-archive)$|GET /api/files/|GET .*/files/\{key\}$", "200 206 304 301 302 416"),
+    (r"GET /api/licenses/_suggest$", "200"),
     (rf"GET /api/({_TERM_LISTS})/", "200 304"),
     (r"POST .*/draft/files$", "201"),
     (r"PUT /api/deposits/", "200 201"),
@@ -465,7 +526,37 @@ QUERY: Final[Sequence[tuple[str, str]]] = [
     (rf"GET {_RECORD}$", "expand"),
     (rf"GET /api/({_TERM_LISTS})$", "q suggest tags term_page term_size term_sort ln"),
     (r"GET /api/awards$", "funders"),
+    (r"GET /api/licenses/_suggest$", "text term_size"),
 ]
+
+
+# Headers that say something here; those that go with a status (304, 206) are added where it is answered. `Accept` is
+# not among them: OpenAPI says it by the media types of the answers.
+HEADERS: Final[Sequence[tuple[str, str]]] = [
+    (rf"(PUT|DELETE) {_RECORD}/draft$|PUT /api/user$", "If-Match"),
+    (r"PUT /api/deposit/depositions/\{id\}$", "If-Match-of-metadata"),
+    (r"PUT /api/files/|PUT .*/content(/\{part\})?$", "Content-MD5 Digest Repr-Digest Content-Digest"),
+]
+OF_STATUS: Final = {"304": "If-None-Match", "206": "Range If-Range"}
+_DIGEST = "of the body: what comes is compared with it, and refused when it differs."
+HEADER: Final[dict[str, JSON]] = {
+    "If-Match": {
+        "schema": {**TEXT, "pattern": r'^\s*(\*|(W/)?"*[0-9]{1,18}"*)\s*$'},
+        "description": "The revision that one has read, as its `ETag` says it; 412 if there is a newer one by now.",
+    },
+    "If-Match-of-metadata": {
+        "name": "If-Match",
+        "schema": TEXT,
+        "description": "The revision that one has read, where metadata is sent; 412 if there is a newer one by now.",
+    },
+    "If-None-Match": {"schema": TEXT, "description": "An `ETag` that one has; 304 if it is right still."},
+    "Range": {"schema": TEXT, "description": "The bytes wanted, as `bytes=0-1023`; several ranges too."},
+    "If-Range": {"schema": TEXT, "description": "An `ETag`: the range counts only if it is right still."},
+    "Content-MD5": {"schema": TEXT, "description": f"The md5 (base64, or hexadecimal) {_DIGEST}"},
+    "Digest": {"schema": TEXT, "description": f"RFC 3230, `sha-256=…`: digests {_DIGEST}"},
+    "Repr-Digest": {"schema": TEXT, "description": f"RFC 9530, `sha-256=:…:`: digests {_DIGEST}"},
+    "Content-Digest": {"schema": TEXT, "description": f"RFC 9530, `sha-256=:…:`: digests {_DIGEST}"},
+}
 
 
 def _whole(most: int | None = None) -> JSON:
@@ -492,6 +583,11 @@ PARAMETERS: Final[dict[str, JSON]] = {
     "expand": {"schema": _YES, "description": "Names of accounts in the place of their numbers."},
     "focus_event_id": {"schema": TEXT, "description": "The entry whose page is wanted."},
     "suggest": {"schema": TEXT, "description": "What somebody began to type."},
+    "text": {
+        "schema": {**TEXT, "minLength": 1},
+        "required": True,
+        "description": "What somebody began to type.",
+    },
     "tags": {"schema": TEXT},
     "funders": {"schema": TEXT, "description": "Only grants of this funder."},
     "ln": {"schema": TEXT, "description": "The language, where the vendor type asks for one."},

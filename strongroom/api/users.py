@@ -31,7 +31,6 @@ from strongroom.http.deps import (
     json_body,
     number,
 )
-from strongroom.http.rdm import MEDIA_TYPE
 from strongroom.ids import iso
 from strongroom.settings import Settings
 
@@ -98,15 +97,6 @@ def _token_item(row: AnyRow, settings: Settings) -> dict[str, Any]:
     }
 
 
-def _answer(
-    request: Request, body: Any, status: int = 200, headers: dict[str, str] | None = None
-) -> Response:
-    answer = json_answer(request, body, status, headers)
-    if MEDIA_TYPE in request.headers.get("accept", ""):
-        answer.headers["content-type"] = MEDIA_TYPE
-    return answer
-
-
 def _items(
     session: Session, actor: Actor, rows: Sequence[AnyRow], settings: Settings
 ) -> list[dict[str, Any]]:
@@ -115,7 +105,7 @@ def _items(
 
 
 def _user_answer(request: Request, item: dict[str, Any]) -> Response:
-    return _answer(request, item, headers={"ETag": f'"{item["revision_id"]}"'})
+    return json_answer(request, item, headers={"ETag": f'"{item["revision_id"]}"'})
 
 
 async def _read(request: Request, work: Callable[[Session, Actor], T]) -> T:
@@ -182,7 +172,7 @@ async def _search(request: Request, *, everybody: bool) -> Response:
     if page * size < total:
         links["next"] = link(page + 1)
     hits = {"hits": found, "total": total}
-    return _answer(request, {"hits": hits, "sortBy": "bestmatch", "links": links})
+    return json_answer(request, {"hits": hits, "sortBy": "bestmatch", "links": links})
 
 
 def _positive(text: str | None, default: int) -> int | None:

@@ -17,7 +17,7 @@ from starlette.responses import Response
 
 from strongroom.errors import Forbidden, Malformed, NotAcceptable, NotFound
 from strongroom.http.caching import conditional, headers_for
-from strongroom.http.deps import context, has_credentials, in_thread, json_answer, who
+from strongroom.http.deps import context, has_credentials, in_thread, json_answer, wants_vendor, who
 from strongroom.http.rdm import MEDIA_TYPE
 from strongroom.metadata import vocabularies as shipped
 from strongroom.vocabularies import service
@@ -28,9 +28,9 @@ _SIZE = 25
 
 def _localised(request: Request) -> bool:
     """Whether the client wants InvenioRDM's form for pages. Raises NotAcceptable."""
-    accept = request.headers.get("accept", "*/*").lower()
-    if MEDIA_TYPE in accept:
+    if wants_vendor(request):
         return True
+    accept = request.headers.get("accept", "*/*").lower()
     if not any(known in accept for known in ("application/json", "*/*", "application/*")):
         raise NotAcceptable(f"Invalid 'Accept' header. Expected one of: application/json, {MEDIA_TYPE}")
     return False
@@ -258,6 +258,33 @@ async def licences(request: Request) -> Response:
     return await _list(request, "licenses", "/api/licenses", _licence)
 
 
+async def suggest_licences(request: Request) -> Response:
+    """GET /api/licenses/_suggest: licences whose name or id begins with `text`, as Zenodo answered before 2023."""
+    ctx = context(request)
+    text, size = request.query_params.get("text", ""), _number(request, "size", 10)
+    if not text:
+        raise Malformed("Say what to look for: `text` is empty.")
+
+    def work() -> JSON:
+        found = service.search(ctx.db, ctx.vocabularies, Asked("licenses", suggest=text, size=size))
+        options = [_licence(t, ctx.settings.base_url, None) for t in found.terms]
+        return {
+            "text": [
+                {
+                    "text": text,
+                    "offset": 0,
+                    "length": len(text),
+                    "options": [
+                        {"text": o["metadata"]["title"], "score": 1.0, "_source": o["metadata"]}
+                        for o in options
+                    ],
+                }
+            ]
+        }
+
+    return json_answer(request, await in_thread(request, work))
+
+
 async def licence(request: Request) -> Response:
     """GET /api/licenses/{term}: one licence, by the id of today or by one of the older API."""
     given = request.path_params["term"]
@@ -326,6 +353,7 @@ ROUTES: list[tuple[str, str, Callable[..., Any]]] = [
     ("GET", "/api/languages", languages),
     ("GET", "/api/languages/{term}", language),
     ("GET", "/api/licenses", licences),
+    ("GET", "/api/licenses/_suggest", suggest_licences),
     ("GET", "/api/licenses/{term}", licence),
     ("GET", "/api/affiliations", affiliations),
     ("GET", "/api/affiliations/{term}", affiliation),

@@ -39,7 +39,7 @@ def load(source: str, file: Path, retire_many: bool) -> None:
 
     Works while the server runs, and may be repeated. ror: data dump (zip, JSON or CSV). funders: Crossref's
     registry.rdf or CSV. awards: OpenAIRE's project.tar, CORDIS' project CSV, or JSON lines. orcid: the summaries of the
-    Public Data File (tar.gz). subjects: MeSH descriptors, SKOS in RDF/XML, JSON lines or CSV.
+    Public Data File (tar.gz). subjects: MeSH descriptors, SKOS in RDF/XML or N-Triples (FAST), JSON lines or CSV.
     """
     _load([(source, file)], retire_many)
 

@@ -42,6 +42,8 @@ objects = Table(
     Column("metadata", Text),  # JSON object: description, licence, role …
     Column("hidden", Boolean, nullable=False, server_default=false()),
     Index("uq_objects_span", "concept_id", "key", "first_version", unique=True),
+    # All that says which keys a version has: skipping to a page of 50,000 files looks at no row.
+    Index("ix_objects_listed", "concept_id", "key", "first_version", "last_version"),
     Index("ix_objects_fold", "concept_id", "key_fold"),
 )
 
@@ -59,8 +61,9 @@ uploads = Table(
     Column("heartbeat", Moment, nullable=False),
 )
 
-# How many files and bytes a version has, so that a quota of 50,000 files is not counted at each upload. A row may
-# be missing (`files.service` counts then, and writes it); one that is there is kept up to date by every verb.
+# How many files and bytes a version has, so that 50,000 files are not counted at each upload, page and publishing.
+# Written when a version begins and kept up to date by every verb of files. It may be missing for versions begun
+# before that (and after `rebuild`): then files are counted.
 # Version 0 stands for all object rows of the concept: what its owner's quota is charged.
 tallies = Table(
     "file_tallies",

@@ -9,13 +9,14 @@ from __future__ import annotations
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import cache, lru_cache
 from hashlib import blake2b
 from typing import Any
 
 import orjson
-from sqlalchemy import and_, bindparam, case, delete, func, insert, or_, select, update
+from sqlalchemy import and_, bindparam, case, delete, func, insert, or_, select, union_all, update
 
 from strongroom.db import AnyRow, Database, Prepared, Session, insert_row, metadata, moment
 from strongroom.errors import Finding, Invalid, NotFound, StorageFull, TooLarge
@@ -46,6 +47,7 @@ class Bucket:
         return bucket_id(self.record_id)
 
 
+@lru_cache(4096)
 def bucket_id(record_id: int) -> str:
     """The bucket's UUID: a function of the record's id, so that it needs no table and survives a rebuild.
 
@@ -99,20 +101,8 @@ _MEASURE = Prepared(
     .join(instances, instances.c.id == objects.c.instance_id)
     .where(_HERE)
 )
-_IS_THERE = Prepared(select(objects.c.key).where(_HERE, objects.c.key == bindparam("key")))
-_INSIDE = Prepared(
-    select(objects.c.key)
-    .where(_HERE, objects.c.key > bindparam("low"), objects.c.key < bindparam("high"))
-    .order_by(objects.c.key)
-    .limit(2)
-)
-_TWINS = Prepared(
-    select(objects.c.key).where(
-        _HERE, objects.c.key_fold == bindparam("fold"), objects.c.key != bindparam("key")
-    )
-)
 _EQUAL = Prepared(
-    select(instances.c.id)
+    select(instances.c.id, instances.c.md5, instances.c.crc32, instances.c.location)
     .where(
         instances.c.sha256 == bindparam("sha256"),
         instances.c.size == bindparam("size"),
@@ -138,12 +128,41 @@ _MOVE_TALLIES = Prepared(
         bytes=tallies.c.bytes + case((_ALL_VERSIONS, bindparam("row_bytes")), else_=bindparam("more_bytes")),
     )
 )
+_FORGET_TALLIES = Prepared(
+    delete(tallies).where(
+        tallies.c.concept_id == bindparam("concept_id"),
+        or_(_ALL_VERSIONS, tallies.c.version == bindparam("nth")),
+    )
+)
 _ANNOUNCED = Prepared(
     select(transfers.c.id, transfers.c.store, transfers.c.location, transfers.c.handle).where(
         transfers.c.draft_id == bindparam("draft_id"), transfers.c.key == bindparam("key")
     )
 )
 _END_UPLOAD = Prepared(delete(uploads).where(uploads.c.location == bindparam("at")))
+
+
+# A page is found in two steps: which key it begins with, from an index alone (`ix_objects_listed`), then its files.
+_KEYS = select(objects.c.key).where(_HERE)
+_NTH_KEY = Prepared(_KEYS.order_by(objects.c.key).limit(1).offset(bindparam("skip")))
+_NTH_KEY_FROM_END = Prepared(_KEYS.order_by(objects.c.key.desc()).limit(1).offset(bindparam("skip")))
+_FROM_KEY = Prepared(
+    _FILES.where(objects.c.key >= bindparam("key")).order_by(objects.c.key).limit(bindparam("most"))
+)
+
+
+@cache
+def _beside(folders: int) -> Prepared:
+    """Keys that a new one may clash with: of files named as its folders (so many), of two in it, of its twins."""
+    above = [_KEYS.where(objects.c.key == bindparam(f"above_{n}")) for n in range(folders)]
+    inside = (
+        _KEYS.where(objects.c.key > bindparam("low"), objects.c.key < bindparam("high"))
+        .order_by(objects.c.key)
+        .limit(2)
+        .subquery()
+    )
+    twins = _KEYS.where(objects.c.key_fold == bindparam("fold"), objects.c.key != bindparam("key"))
+    return Prepared(union_all(*above, select(inside.c.key), twins))
 
 
 def _view(row: Any) -> FileView:
@@ -157,13 +176,22 @@ def _of(bucket: Bucket, **more: object) -> dict[str, object]:
 def list_files(session: Session, bucket: Bucket, limit: int | None = None) -> list[FileView]:
     """All files of the version: in the depositor's order, new ones and all others by key's bytes.
 
-    With `limit` the first so many by key.
+    With `limit` the first so many of this list.
     """
+    if limit is not None and not bucket.file_order:
+        return [_view(row) for row in _FROM_KEY.on(session, _of(bucket, key="", most=limit))]
     if limit is not None:
-        rows = session.execute(_FILES.order_by(objects.c.key).limit(limit), _of(bucket)).all()
-        return [_view(row) for row in rows]
+        chosen = orjson.loads(bucket.file_order or "[]")[:limit]
+        found = [
+            _view(row)
+            for part in _parts(chosen)
+            for row in session.execute(_FILES.where(objects.c.id.in_(part)), _of(bucket))
+        ]
+        if len(found) == limit:
+            return _ordered(bucket, found)
+        # Some of those chosen were deleted since, or there are not so many.
     rows = _LIST.on(session, _of(bucket)).all()
-    return _ordered(bucket, [_view(row) for row in rows])
+    return _ordered(bucket, [_view(row) for row in rows])[:limit]
 
 
 _SHOWN = """o.id, o.version_id, o.key, i.size, i.md5, i.sha256, i.crc32, o.mimetype, o.created, o.updated,
@@ -258,28 +286,33 @@ def page_of(session: Session, bucket: Bucket, offset: int, limit: int) -> list[F
     """One page of a version's files, in the order of `list_files`."""
     if bucket.file_order:
         return list_files(session, bucket)[offset : offset + limit]
-    ids = (
-        select(objects.c.id)
-        .where(in_version(bucket.concept_id, bucket.version))
-        .order_by(objects.c.key)
-        .offset(offset)
-        .limit(limit)
-        .subquery()
-    )
-    rows = session.execute(
-        select(*_COLUMNS)
-        .select_from(ids)
-        .join(objects, objects.c.id == ids.c.id)
-        .join(instances, instances.c.id == objects.c.instance_id)
-        .order_by(objects.c.key)
-    ).all()
-    return [_view(row) for row in rows]
+    if not offset:
+        return list_files(session, bucket, limit)
+    of_version = _of(bucket)
+    tally = _TALLY.on(session, of_version).first()
+    count = int(tally[0]) if tally is not None else None
+    if count is not None and offset >= count:
+        return []
+    # Skipping costs by the entries skipped: from whichever end is nearer.
+    if count is not None and offset > count // 2:
+        nth = _NTH_KEY_FROM_END.on(session, {**of_version, "skip": count - 1 - offset})
+    else:
+        nth = _NTH_KEY.on(session, {**of_version, "skip": offset})
+    first = nth.scalar()
+    if first is None:
+        return []
+    return [_view(row) for row in _FROM_KEY.on(session, {**of_version, "key": first, "most": limit})]
 
 
 def measure(session: Session, concept_id: int, version: int) -> tuple[int, int]:
     """(number of files, bytes) of a version."""
-    values = {"concept_id": concept_id, "version": version}
-    row = _TALLY.on(session, values).first() or _MEASURE.on(session, values).one()
+    row = _TALLY.on(session, {"concept_id": concept_id, "version": version}).first()
+    return (int(row[0]), int(row[1])) if row is not None else count_files(session, concept_id, version)
+
+
+def count_files(session: Session, concept_id: int, version: int) -> tuple[int, int]:
+    """`measure` by counting, whatever is written down: for versions begun before tallies, and for audits."""
+    row = _MEASURE.on(session, {"concept_id": concept_id, "version": version}).one()
     return int(row[0]), int(row[1])
 
 
@@ -289,15 +322,11 @@ def keep_tally(session: Session, concept_id: int, version: int) -> tuple[int, in
     if row is not None:
         return int(row[0]), int(row[1])
     if version:
-        found = measure(session, concept_id, version)
+        found = count_files(session, concept_id, version)
     else:
         row = session.execute(_rows_of(concept_id)).one()
         found = int(row[0]), int(row[1])
-    insert_row(
-        session,
-        tallies,
-        {"concept_id": concept_id, "version": version, "files": found[0], "bytes": found[1]},
-    )
+    begin_tally(session, concept_id, version, *found)
     return found
 
 
@@ -327,10 +356,15 @@ def _tell(
     )
 
 
-def _forget_tallies(session: Session, concept_id: int, version: int) -> None:
-    session.execute(
-        delete(tallies).where(tallies.c.concept_id == concept_id, tallies.c.version.in_((0, version)))
+def begin_tally(session: Session, concept_id: int, version: int, count: int, size: int) -> None:
+    """Write down what a version begins with (files, bytes): verbs of files keep it right from here on."""
+    insert_row(
+        session, tallies, {"concept_id": concept_id, "version": version, "files": count, "bytes": size}
     )
+
+
+def _forget_tallies(session: Session, concept_id: int, version: int) -> None:
+    _FORGET_TALLIES.on(session, {"concept_id": concept_id, "nth": version})
 
 
 def user_bytes(session: Session, user_id: int) -> int:
@@ -367,20 +401,22 @@ def on_their_way(session: Session, *, concept_id: int | None = None, user_id: in
 def check_name(session: Session, bucket: Bucket, key: str, *, replacing: str | None = None) -> list[Finding]:
     """Refuse keys that can't stand beside the others (Invalid); return warnings for those that differ in case."""
     check_key(key)
-    for above in parents(key):
-        # One by one, by the primary way to a key: a list of them would be a new statement each time.
-        if above != replacing and _IS_THERE.on(session, _of(bucket, key=above)).all():
-            raise Invalid.at(
-                "key", f"{key!r} can't be stored: {above!r} is a file here, so it can't be a folder."
-            )
-    found = _INSIDE.on(session, _of(bucket, low=key + "/", high=key + "0")).scalars()
-    inside = next((k for k in found if k != replacing), None)
+    folders = list(parents(key))
+    wanted: dict[str, object] = {f"above_{n}": folder for n, folder in enumerate(folders)}
+    wanted |= _of(bucket, key=key, low=key + "/", high=key + "0", fold=fold_key(key))
+    found = [k for k in _beside(len(folders)).on(session, wanted).scalars() if k != replacing]
+    if not found:
+        return []
+    above = next((k for k in folders if k in found), None)
+    if above is not None:
+        raise Invalid.at(
+            "key", f"{key!r} can't be stored: {above!r} is a file here, so it can't be a folder."
+        )
+    inside = next((k for k in found if k.startswith(key + "/")), None)
     if inside is not None:
         raise Invalid.at("key", f"{key!r} can't be stored: it is a folder here, holding {inside!r}.")
     warnings = []
-    for twin in _TWINS.on(session, _of(bucket, fold=fold_key(key), key=key)).scalars():
-        if twin == replacing:
-            continue
+    for twin in found:
         if fold_normal(twin) == fold_normal(key):
             raise Invalid.at(
                 "key",
@@ -423,11 +459,16 @@ def reserve(
 
     The upload row is what the sweep reads: bytes at `location` belong to nobody until `attach`.
     """
-    named = bool(_ANNOUNCED.on(session, {"draft_id": bucket.record_id, "key": key or ""}).first())
-    room = room_left(session, bucket, key, user_id, settings, new=0 if named else 1)
+    limits = quotas.limits_of(session, bucket.concept_id, bucket.owner_id, settings)
+    # Whether it is counted as announced already matters only where files are counted.
+    named = (
+        settings.quota_record_files
+        and _ANNOUNCED.on(session, {"draft_id": bucket.record_id, "key": key or ""}).first()
+    )
+    room = room_left(session, bucket, key, user_id, settings, new=0 if named else 1, limits=limits)
     if room is not None:
         room += announced
-    largest = quotas.limits_of(session, bucket.concept_id, bucket.owner_id, settings).file
+    largest = limits.file
     if largest is not None:
         room = largest if room is None else min(room, largest)
     if room is not None and (room < 0 or (size or 0) > room):
@@ -460,13 +501,22 @@ def reserve(
 
 
 def room_left(
-    session: Session, bucket: Bucket, key: str | None, user_id: int, settings: Settings, *, new: int = 1
+    session: Session,
+    bucket: Bucket,
+    key: str | None,
+    user_id: int,
+    settings: Settings,
+    *,
+    new: int = 1,
+    limits: quotas.Limits | None = None,
 ) -> int | None:
     """Bytes that the quotas still allow for a file of this name (None: no quota), with `new` files more.
 
-    What it would replace is credited. Raises TooLarge where a record may not have so many files.
+    What it would replace is credited. `limits` are the quotas where the caller looked already. Raises TooLarge
+    where a record may not have so many files.
     """
-    limits = quotas.limits_of(session, bucket.concept_id, bucket.owner_id, settings)
+    if limits is None:
+        limits = quotas.limits_of(session, bucket.concept_id, bucket.owner_id, settings)
     if not (limits.record or settings.quota_record_files or limits.user):
         return None
     bounds: list[int] = []
@@ -576,11 +626,11 @@ def adopt(
 
     Where `about` or `hidden` is None, that of a former file of this key stays.
     """
-    moment_now = now()
-    equal = _EQUAL.on(session, {"sha256": stored.sha256, "size": stored.size, "store": stored.store}).scalar()
+    equal = _EQUAL.on(session, {"sha256": stored.sha256, "size": stored.size, "store": stored.store}).first()
     if equal is not None:
-        instance_id = equal
+        instance_id = equal.id
         remove_bytes_later(session, stored.store, stored.location, 0)
+        stored = replace(stored, md5=equal.md5, crc32=equal.crc32, location=equal.location)
     else:
         instance_id = new_uuid()
         insert_row(
@@ -594,10 +644,27 @@ def adopt(
                 "crc32": stored.crc32,
                 "store": stored.store,
                 "location": stored.location,
-                "created": moment_now,
+                "created": now(),
             },
         )
-    return _name(session, bucket, key, instance_id, stored.size, mimetype, about, hidden)
+    row = _name(session, bucket, key, instance_id, stored.size, mimetype, about, hidden)
+    # All of it is known here: reading it again would cost as much as writing it.
+    return FileView(
+        id=row["id"],
+        version_id=row["version_id"],
+        key=key,
+        size=stored.size,
+        md5=stored.md5,
+        sha256=stored.sha256,
+        crc32=stored.crc32,
+        mimetype=mimetype,
+        created=row["created"],
+        updated=row["updated"],
+        store=stored.store,
+        location=stored.location,
+        metadata=row["metadata"],
+        hidden=row["hidden"],
+    )
 
 
 def _name(
@@ -609,8 +676,8 @@ def _name(
     mimetype: str,
     about: str | None = None,
     hidden: bool | None = None,
-) -> FileView:
-    """Put an object row for `key`, closing or removing the one that stood there."""
+) -> dict[str, Any]:
+    """Put an object row for `key`, closing or removing the one that stood there; the row's values."""
     moment = now()
     created = moment
     former = _current(session, bucket, key)
@@ -637,7 +704,7 @@ def _name(
         "hidden": bool(hidden),
     }
     insert_row(session, objects, row)
-    return find(session, bucket, key)
+    return row
 
 
 def name_again(
@@ -645,7 +712,8 @@ def name_again(
 ) -> FileView:
     """Give bytes that are stored already a name in this bucket; who may have them, the caller has asked. Raises Invalid."""
     check_name(session, bucket, key)
-    return _name(session, bucket, key, instance_id, size, mimetype)
+    _name(session, bucket, key, instance_id, size, mimetype)
+    return find(session, bucket, key)
 
 
 def describe(
@@ -664,7 +732,8 @@ def describe(
     if row.first_version < bucket.version:
         _close(session, bucket, [row])
         # Not counted by `_name` as replaced: the row it closes is gone from this version by now.
-        return _name(session, bucket, key, row.instance_id, row.size, row.mimetype, about, hidden)
+        _name(session, bucket, key, row.instance_id, row.size, row.mimetype, about, hidden)
+        return find(session, bucket, key)
     session.execute(
         update(objects).where(objects.c.id == row.id).values(metadata=about, hidden=hidden, updated=now())
     )
@@ -730,27 +799,25 @@ def rename(session: Session, bucket: Bucket, file_id: str, key: str) -> FileView
         )
         return find(session, bucket, key)
     _close(session, bucket, [row])
-    return _name(
-        session, bucket, key, row.instance_id, row.size, row.mimetype, row.metadata, bool(row.hidden)
-    )
+    _name(session, bucket, key, row.instance_id, row.size, row.mimetype, row.metadata, bool(row.hidden))
+    return find(session, bucket, key)
 
 
 def delete_all(session: Session, bucket: Bucket) -> None:
     """Take all files out of an open version, in a few statements however many there are."""
-    _drop_born(session, bucket.concept_id, bucket.version)
-    _end_carried(session, bucket.concept_id, bucket.version)
-    _forget_tallies(session, bucket.concept_id, bucket.version)
+    begin_empty(session, bucket.concept_id, bucket.version)
 
 
 def begin_empty(session: Session, concept_id: int, version: int) -> None:
-    """Let `version`, just begun, hold no files: those of the version before end there, in one statement.
+    """Let an open `version` hold no files: those of the version before end there, in one statement.
 
     For drafts begun through the records API, which carries nothing over until `import_previous` (quirks 5).
     Discarding the draft opens the files again (`undo_version`).
     """
-    _drop_born(session, concept_id, version)  # what `begin_from` copied
+    _drop_born(session, concept_id, version)  # what `begin_from` copied too
     _end_carried(session, concept_id, version)
     _forget_tallies(session, concept_id, version)
+    begin_tally(session, concept_id, version, 0, 0)
 
 
 def import_previous(session: Session, bucket: Bucket, source: int | None) -> None:
@@ -758,7 +825,8 @@ def import_previous(session: Session, bucket: Bucket, source: int | None) -> Non
     byte. Raises Invalid at `files.enabled` (api-rdm.md section 1)."""
     if measure(session, bucket.concept_id, bucket.version)[0] or _any_announced(session, bucket):
         raise Invalid.at("files.enabled", "Please remove all files first.")
-    if source is None or not measure(session, bucket.concept_id, source)[0]:
+    found = measure(session, bucket.concept_id, source) if source is not None else (0, 0)
+    if source is None or not found[0]:
         raise Invalid.at("files.enabled", "The record has no files.")
     if source == bucket.version - 1:
         session.execute(
@@ -769,6 +837,7 @@ def import_previous(session: Session, bucket: Bucket, source: int | None) -> Non
     else:
         begin_from(session, bucket.concept_id, source, bucket.version, None)
     _forget_tallies(session, bucket.concept_id, bucket.version)
+    begin_tally(session, bucket.concept_id, bucket.version, *found)
 
 
 def _any_announced(session: Session, bucket: Bucket) -> bool:

@@ -17,6 +17,7 @@ from strongroom.accounts import service as accounts
 from strongroom.context import Context
 from strongroom.db import Session
 from strongroom.errors import Forbidden, Invalid, Malformed, TooLarge
+from strongroom.http import representations
 from strongroom.http.rdm import MEDIA_TYPE
 from strongroom.http.transfer import body_of
 from strongroom.sharing import service as sharing
@@ -203,16 +204,23 @@ async def json_body(request: Request) -> Any:
         ) from None
 
 
+def wants_vendor(request: Request) -> bool:
+    """Whether the client prefers JSON by InvenioRDM's own name: the one place where that is decided."""
+    accept = request.headers.get("accept", "")
+    if MEDIA_TYPE not in accept:
+        return False
+    chosen = representations.negotiate(accept)
+    return chosen is not None and chosen.name == representations.RDM.name
+
+
 def json_answer(
     request: Request, body: Any, status: int = 200, headers: dict[str, str] | None = None
 ) -> Response:
-    """A JSON answer; `?prettyprint=1` indents and sorts it."""
+    """A JSON answer, under the name it was asked by (golden/live/rdm 134); `?prettyprint=1` indents and sorts it."""
     option = 0
     if request.query_params.get("prettyprint"):
         option = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS
-    media = "application/json"
-    if status < 300 and request.headers.get("accept", "").startswith(MEDIA_TYPE):
-        media = MEDIA_TYPE  # the same, under the name it was asked by (golden/live/rdm 134)
+    media = MEDIA_TYPE if status < 300 and wants_vendor(request) else "application/json"
     return Response(orjson.dumps(body, option=option), status, headers, media_type=media)
 
 
@@ -227,7 +235,7 @@ def if_match(request: Request) -> int | None:
     if header is None or header.strip() == "*":
         return None
     text = header.strip().removeprefix("W/").strip('"')
-    if not text.isascii() or not text.isdigit():
+    if not text.isascii() or not text.isdigit() or len(text) > 18:
         raise Invalid.at(
             "if_match",
             "Not a valid integer.",

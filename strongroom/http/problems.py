@@ -7,6 +7,7 @@ section 2), with our `code` for programs. Pages get the same error as HTML.
 from __future__ import annotations
 
 import logging
+import re
 from typing import Any
 
 import orjson
@@ -39,6 +40,17 @@ STATUS: dict[type[errors.StrongroomError], int] = {
     errors.Unavailable: 503,
     errors.StorageFull: 507,
 }
+
+
+# The deposit API and the addresses about oneself ask guests for credentials, as Zenodo documents it (quirks 1).
+_ASKS = re.compile(r"/api/((deposit|files)/.*|me|user|user/tokens(/.*)?)")
+
+
+def at(error: errors.StrongroomError, path: str) -> errors.StrongroomError:
+    """The error as an address of the API tells it: the records API answers guests 403 (api-rdm.md section 0.2)."""
+    if isinstance(error, errors.Unauthenticated) and not _ASKS.fullmatch(path):
+        return errors.Forbidden()
+    return error
 
 
 def status_of(error: errors.StrongroomError, settings: Settings | None = None) -> int:

@@ -17,6 +17,7 @@ from strongroom.http.shapes import (
     content_base,
     described,
     key_path,
+    truncation,
 )
 from strongroom.ids import iso
 from strongroom.metadata import rdm
@@ -125,10 +126,9 @@ def _files(view: DraftView | RecordView, settings: Settings, *, entries: bool) -
     found = view.files or []
     if view.data.default_preview:
         out["default_preview"] = view.data.default_preview
-    counted = isinstance(view, RecordView)
     out["order"] = [f.key for f in found] if entries and view.sorted_files else []
-    out["count"] = view.file_count if isinstance(view, RecordView) else len(found)
-    out["total_bytes"] = view.total_bytes if counted else sum(f.size for f in found)  # type: ignore[union-attr]
+    out["count"] = view.file_count
+    out["total_bytes"] = view.total_bytes
     if entries:
         out["entries"] = {f.key: file_in_record(f, view, settings) for f in found}
     return out
@@ -178,6 +178,8 @@ def record(
     )
     body["access"]["status"] = status
     body["files"] = _files(view, settings, entries=entries)
+    if entries:
+        body |= truncation(view, settings)
     if isinstance(view, RecordView) and view.files is None:
         body["media_files"] = {"enabled": False}
     else:
@@ -217,6 +219,7 @@ def draft_in_legacy_shape(view: DraftView, settings: Settings, today: date) -> J
         }
         for f in view.files
     ]
+    body |= truncation(view, settings)
     body["owners"] = [{"id": str(view.owner_id)}]
     body["status"] = "published" if view.published else "draft" if view.index == 1 else "new_version_draft"
     body["state"] = "inprogress" if view.published else "unsubmitted"

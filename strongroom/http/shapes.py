@@ -7,10 +7,11 @@ from datetime import date
 from typing import Any
 from urllib.parse import quote
 
+from strongroom.files import quotas
 from strongroom.files.service import bucket_id
 from strongroom.ids import iso
 from strongroom.metadata import legacy
-from strongroom.records.views import DraftView, FileView, RecordView
+from strongroom.records.views import FILES_IN_AN_ANSWER, DraftView, FileView, RecordView
 from strongroom.settings import Settings
 
 JSON = dict[str, Any]
@@ -57,13 +58,24 @@ def deposition(view: DraftView | RecordView, settings: Settings, today: date) ->
         body["record_url"] = f"{base}/records/{view.id}"
     body["owner"] = view.owner_id
     body["files"] = deposition_files(view, settings)
-    if isinstance(view, RecordView) and view.files is not None and len(view.files) < view.file_count:
-        body["files_truncated"] = True  # only in lists; links.files has them all
+    body |= truncation(view, settings)
     body["state"] = state
     body["submitted"] = submitted
     if isinstance(view, DraftView) and view.warnings:
         body["warnings"] = [w.as_json() for w in view.warnings]
     return body
+
+
+def truncation(view: DraftView | RecordView, settings: Settings) -> JSON:
+    """What stands beside a list of files that is not whole; nothing beside others.
+
+    Only lists of hits and the answers of verbs cut it (decision 0013): who reads the thing itself gets all.
+    """
+    if view.files is None or len(view.files) >= view.file_count:
+        return {}
+    own = f"{settings.base_url}/api/records/{view.id}{'/draft' if isinstance(view, DraftView) else ''}"
+    pages = f"{own}/files?page=1&size={FILES_IN_AN_ANSWER}"
+    return {"files_truncated": True, "files_count": view.file_count, "files_pages": pages}
 
 
 def _deposition_links(view: DraftView | RecordView, settings: Settings, submitted: bool) -> JSON:
@@ -140,16 +152,22 @@ def bucket_object(f: FileView, bucket: str, settings: Settings) -> JSON:
 
 
 def bucket(
-    record_id: int, created: str, updated: str, locked: bool, found: Sequence[FileView], settings: Settings
+    record_id: int,
+    created: str,
+    updated: str,
+    locked: bool,
+    found: Sequence[FileView],
+    limits: quotas.Limits,
+    settings: Settings,
 ) -> JSON:
-    """A bucket with its contents (section 6, OLD)."""
+    """A bucket with its contents (section 6, OLD); `limits` are those that hold for it, granted ones included."""
     own = bucket_id(record_id)
     url = f"{settings.base_url}/api/files/{own}"
     return {
         "id": own,
         "size": sum(f.size for f in found),
-        "quota_size": settings.quota_record_bytes or None,
-        "max_file_size": settings.quota_record_bytes or None,
+        "quota_size": limits.record,
+        "max_file_size": limits.file or limits.record,
         "locked": locked,
         "created": created,
         "updated": updated,
@@ -211,8 +229,7 @@ def record(view: RecordView, settings: Settings, today: date) -> JSON:
         view, settings, today, record_links(view, settings), published=True, is_last=view.is_latest
     )
     body["files"] = [record_file(f, view, settings) for f in view.files or []]
-    if view.files is not None and len(view.files) < view.file_count:
-        body["files_truncated"] = True  # only in lists; links.files has them all
+    body |= truncation(view, settings)
     body["swh"] = {}
     body["owners"] = [{"id": str(view.owner_id)}]
     body["status"] = "published"

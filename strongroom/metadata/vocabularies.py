@@ -334,6 +334,8 @@ def funder_by_ror(ror: str) -> KnownFunder | None:
 
 # The vocabularies shipped here, by InvenioRDM's names for them and for the kind of their ids.
 TYPES: Mapping[str, str] = {
+    "code:developmentStatus": "ds",
+    "code:programmingLanguages": "pl",
     "communitytypes": "comtyp",
     "contributorsroles": "cor",
     "creatorsroles": "crr",
@@ -358,7 +360,8 @@ def entries(type: str) -> Mapping[str, Entry]:
     if type not in TYPES:
         raise KeyError(type)
     # One list of roles serves creators and contributors.
-    rows = _read("entries")["creatorsroles" if type == "contributorsroles" else type]
+    file = "code" if type.startswith("code:") else "entries"
+    rows = _read(file)["creatorsroles" if type == "contributorsroles" else type]
     return {row["id"]: Entry(**(row | {"tags": tuple(row.get("tags", ()))})) for row in rows}
 
 

@@ -83,6 +83,7 @@ def create(session: Session, db: Database, actor: Actor, data: RecordData) -> in
         },
     )
     _insert(session, draft_id, concept_id, user_id, 1, data, moment)
+    files.begin_tally(session, concept_id, 1, 0, 0)
     changes.append(session, actor.label, "created", "draft", draft_id)
     return draft_id
 
@@ -250,9 +251,11 @@ def new_version(
     if not with_files:
         files.begin_empty(session, concept.id, version)
         order = None
-    elif latest.version < concept.latest_version:
-        # Newer versions were withdrawn: their files are not what the next one begins with.
-        order = files.begin_from(session, concept.id, latest.version, version, order)
+    else:
+        if latest.version < concept.latest_version:
+            # Newer versions were withdrawn: their files are not what the next one begins with.
+            order = files.begin_from(session, concept.id, latest.version, version, order)
+        files.begin_tally(session, concept.id, version, latest.file_count, latest.total_bytes)
     _insert(
         session,
         draft_id,
@@ -268,13 +271,16 @@ def new_version(
     return draft_id
 
 
-def view(session: Session, actor: Actor, draft_id: int) -> DraftView | None:
-    """The open draft of this id as its owner sees it; None when there is none. Raises Forbidden."""
+def view(session: Session, actor: Actor, draft_id: int, *, most: int | None = None) -> DraftView | None:
+    """The open draft of this id as its owner sees it; None when there is none. Raises Forbidden.
+
+    With `most` it has only the first so many files; `file_count` says how many there are.
+    """
     row = _VIEW.on(session, {"draft_id": draft_id}).first()
     if row is None:
         return None
     require_preview(actor, row)
-    return _view(session, row)
+    return _view(session, row, most)
 
 
 def views(session: Session, actor: Actor, ids: Sequence[int]) -> dict[int, DraftView]:
@@ -299,14 +305,22 @@ def views(session: Session, actor: Actor, ids: Sequence[int]) -> dict[int, Draft
     return {row.id: _build(row, listed[row.id], row.record_doi) for row in rows}
 
 
-def _view(session: Session, row: AnyRow) -> DraftView:
+def _view(session: Session, row: AnyRow, most: int | None) -> DraftView:
     doi = None
     if row.published:
         doi = session.execute(select(records.c.doi).where(records.c.id == row.id)).scalar()
-    return _build(row, files.list_files(session, bucket_of(row)), doi)
+    listed = files.list_files(session, bucket_of(row), most)
+    totals = None
+    if most is not None and len(listed) >= most:
+        totals = files.measure(session, row.concept_id, row.version)
+    return _build(row, listed, doi, totals)
 
 
-def _build(row: AnyRow, listed: list[FileView], doi: str | None) -> DraftView:
+def _build(
+    row: AnyRow, listed: list[FileView], doi: str | None, totals: tuple[int, int] | None = None
+) -> DraftView:
+    """`totals` are (files, bytes) where not all are listed."""
+    count, size = totals or (len(listed), sum(f.size for f in listed))
     data = RecordData.from_json(row.data)
     return DraftView(
         id=row.id,
@@ -319,6 +333,8 @@ def _build(row: AnyRow, listed: list[FileView], doi: str | None) -> DraftView:
         owner_id=row.owner_id,
         bucket=files.bucket_id(row.id),
         files=listed,
+        file_count=count,
+        total_bytes=size,
         published=row.published,
         concept_doi=row.concept_doi,
         doi=doi or data.doi,

@@ -235,10 +235,19 @@ def latest_version(session: Session, actor: Actor, record_id: int) -> int:
 
 
 def by_id(
-    session: Session, actor: Actor, record_id: int, *, with_files: bool = True, with_versions: bool = False
+    session: Session,
+    actor: Actor,
+    record_id: int,
+    *,
+    with_files: bool = True,
+    with_versions: bool = False,
+    most: int | None = None,
 ) -> RecordView:
-    """One record as this actor may see it. Raises NotFound, Gone, Forbidden."""
-    return _view(session, actor, _row(session, actor, record_id), with_files, with_versions)
+    """One record as this actor may see it; with `most` only the first so many of its files.
+
+    Raises NotFound, Gone, Forbidden.
+    """
+    return _view(session, actor, _row(session, actor, record_id), with_files, with_versions, most)
 
 
 class Hit:
@@ -406,10 +415,12 @@ def _files_readable(actor: Actor, row: AnyRow, day: date) -> bool:
     return may_read_files(actor, row, day)
 
 
-def _view(session: Session, actor: Actor, row: AnyRow, with_files: bool, with_versions: bool) -> RecordView:
+def _view(
+    session: Session, actor: Actor, row: AnyRow, with_files: bool, with_versions: bool, most: int | None
+) -> RecordView:
     listed: list[FileView] | None = None
     if with_files and _files_readable(actor, row, today()):
-        listed = files.list_files(session, _bucket(row))
+        listed = files.list_files(session, _bucket(row), most)
     known = versions(session, actor, row.concept_id, row.latest_id) if with_versions else []
     return _build(actor, row, listed, known)
 

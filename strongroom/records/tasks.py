@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import or_, select, update
 
 from strongroom import changes, pids
 from strongroom.access import SYSTEM, Actor
@@ -22,6 +22,7 @@ from strongroom.metadata.exports import ExportRecord, datacite
 from strongroom.records import drafts, manifest, publish, queries
 from strongroom.records.models import concepts, records
 from strongroom.registrars import Rejected
+from strongroom.sharing.models import grants
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +37,36 @@ def write_manifest(ctx: Context, args: dict[str, Any]) -> None:
         if "files" not in found.body:
             manifest.write_files(session, ctx.store, found)
     manifest.write(ctx.store, found, again="attempt" in args)
+
+
+CONCEPTS_AT_ONCE = 500
+
+
+@task("manifest.user", max_attempts=1000)
+def write_manifests_of_user(ctx: Context, args: dict[str, Any]) -> None:
+    """Ask for the manifests that name an account which changed: of each concept that of its latest version."""
+    user_id, after = args["user_id"], args.get("after", 0)
+    given = select(grants.c.concept_id).where(
+        grants.c.subject_type == "user", grants.c.subject_id == str(user_id)
+    )
+    with ctx.db.begin() as session:
+        found = session.execute(
+            select(concepts.c.id, concepts.c.latest_id)
+            .where(or_(concepts.c.owner_id == user_id, concepts.c.id.in_(given)))
+            .where(concepts.c.id > after, concepts.c.latest_id.is_not(None))
+            .order_by(concepts.c.id)
+            .limit(CONCEPTS_AT_ONCE)
+        ).all()
+        # The stamp of a manifest grows with what it says.
+        session.execute(
+            update(concepts)
+            .where(concepts.c.id.in_([row.id for row in found]))
+            .values(revision=concepts.c.revision + 1)
+        )
+        for row in found:
+            queue.enqueue(session, "manifest.write", str(row.latest_id), {"record_id": row.latest_id})
+        if len(found) == CONCEPTS_AT_ONCE:
+            queue.enqueue(session, "manifest.user", str(user_id), {"user_id": user_id, "after": found[-1].id})
 
 
 @task("doi.register", max_attempts=50, remote=True)

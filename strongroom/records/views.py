@@ -12,6 +12,10 @@ from typing import Any
 from strongroom.files.views import FileView as FileView
 from strongroom.metadata.model import AccessStatus, RecordData
 
+FILES_IN_AN_ANSWER = 1000
+"""Files that the answer to a verb shows, which clients rarely read: 50,000 of them cost more than the verb itself.
+As many as a page of files may have, so that the rest is the second page and those after it."""
+
 
 @dataclass(frozen=True, slots=True)
 class VersionView:
@@ -90,10 +94,12 @@ class DraftView:
     data: RecordData
     owner_id: int
     bucket: str
-    files: list[FileView]
+    files: list[FileView]  # all, or the first so many of `file_count`
     published: bool  # an edit of a published record, not a new version
     concept_doi: str | None  # set once a first version is published
     doi: str | None  # set when fixed already (external, or the published record's)
+    file_count: int = 0
+    total_bytes: int = 0
     latest_id: int | None = None
     next_draft_id: int | None = None  # on a published record: its concept's open next-version draft
     warnings: list[Any] = field(default_factory=list)

@@ -56,7 +56,7 @@ def ask(
         raise NotFound("The persistent identifier is not registered.")
     row = session.execute(select(records).where(records.c.id == record_id)).one()
     terms = _terms(session, row)
-    email, message, name = _checked(said)
+    email, message, name, findings = _checked(said)
     own = actor.is_user and email == actor.email.strip().lower()
     allowed = terms.allow_user_requests if own else terms.allow_guest_requests
     readable = may_read_record(actor, row)
@@ -65,6 +65,18 @@ def ask(
     if not allowed:
         raise Forbidden("Nobody can ask for access to this record." if readable else None)
     title = row.title if readable else f"Record {record_id}"
+    if not own and not (actor.is_user and any(finding.field == "email" for finding in findings)):
+        # All that is wrong is told at once, with what only guests must say (and who asks for another address).
+        if said.get("consent_to_share_personal_data") not in (True, "true", "True"):
+            findings.append(
+                Finding.of(
+                    "consent_to_share_personal_data", "Say true: who decides sees your name and address."
+                )
+            )
+        if not name and not any(finding.field == "full_name" for finding in findings):
+            findings.append(Finding.of("full_name", "Missing data for required field."))
+    if findings:
+        raise Invalid(findings)
     if own:
         return _submit(
             session,
@@ -76,13 +88,6 @@ def ask(
             {"permission": "view", "message": message},
             title,
         )
-    consent = said.get("consent_to_share_personal_data")
-    if consent not in (True, "true", "True"):
-        raise Invalid.at(
-            "consent_to_share_personal_data", "Say true: who decides sees your name and address."
-        )
-    if not name:
-        raise Invalid.at("full_name", "Missing data for required field.")
     _mail_link(session, settings, row, title, email, {"message": message, "full_name": name}, language)
     return None
 
@@ -98,8 +103,9 @@ def _terms(session: Session, row: AnyRow) -> sharing.AccessSettings:
     return sharing.settings_of(session, row.concept_id, RecordData.from_json(newest).access)
 
 
-def _checked(said: Mapping[str, Any]) -> tuple[str, str, str]:
-    findings = []
+def _checked(said: Mapping[str, Any]) -> tuple[str, str, str, list[Finding]]:
+    """E-mail address, message and name, and what is wrong with them."""
+    findings: list[Finding] = []
     texts: dict[str, str] = {}
     for name, longest in (("email", 320), ("message", MESSAGE_MAX), ("full_name", 200)):
         value = said.get(name)
@@ -112,13 +118,12 @@ def _checked(said: Mapping[str, Any]) -> tuple[str, str, str]:
             findings.append(Finding.of(name, f"Longer than maximum length {longest}."))
         texts[name] = value.strip()
     email = texts["email"].lower()
-    if not findings and not email:
+    if not email and not any(finding.field == "email" for finding in findings):
         findings.append(Finding.of("email", "Missing data for required field."))
     elif email and not _EMAIL.fullmatch(email):
         findings.append(Finding.of("email", "Not a valid email address."))
-    if findings:
-        raise Invalid(findings)
-    return email, html.clean(texts["message"]), " ".join(html.plain(texts["full_name"]).split())
+    name = " ".join(html.plain(texts["full_name"]).split())
+    return email, html.clean(texts["message"]), name, findings
 
 
 def _submit(

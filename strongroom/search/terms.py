@@ -52,7 +52,7 @@ CODES: Mapping[str, str] = {
     "affiliations": "a", "awards": "g", "funders": "f", "names": "n", "subjects": "s",
     "communitytypes": "C", "contributorsroles": "O", "creatorsroles": "R", "datetypes": "D",
     "descriptiontypes": "B", "languages": "L", "licenses": "I", "relationtypes": "E", "removalreasons": "V",
-    "resourcetypes": "P", "titletypes": "T",
+    "resourcetypes": "P", "titletypes": "T", "code:developmentStatus": "S", "code:programmingLanguages": "Q",
 }  # fmt: skip
 
 _ANALYZER = (

@@ -4,7 +4,8 @@
     funders    Crossref Open Funder Registry: RDF/XML (`registry.rdf`) or CSV (`funderNames`)     CC0
     awards     OpenAIRE Graph: project.tar of JSON lines; CORDIS: project CSV; or JSON lines of the API's own form
     orcid      ORCID Public Data File: tar of XML, one a person                                   CC0
-    subjects   MeSH descriptors (XML), SKOS in RDF/XML (EuroSciVoc, GEMET, …), JSON lines or CSV of the API's own form
+    subjects   MeSH descriptors (XML), SKOS in RDF/XML (EuroSciVoc, GEMET, …) or N-Triples (FAST), JSON lines or CSV of
+               the API's own form
 
 Every reader takes an open binary file and yields entries as they are read: memory stays flat whatever the file's
 size. Which form a file has is seen from its content, compressed (gzip) or not. What is no good entry becomes a
@@ -775,7 +776,11 @@ _MESH = "http://id.nlm.nih.gov/mesh/"
 
 def _subjects(file: IO[bytes]) -> Found:
     head, stream = _opened(file)
-    if _start(head) == b"<":
+    if head[:4] == b"PK\x03\x04":
+        yield from _subjects_zip(file)
+    elif _NT_BEGINS.match(head):
+        yield from _triples(stream)
+    elif _start(head) == b"<":
         if b"DescriptorRecordSet" in head:
             yield from _mesh(stream)
         else:
@@ -787,8 +792,21 @@ def _subjects(file: IO[bytes]) -> Found:
     else:
         raise _said(
             "subjects",
-            "MeSH descriptors (XML), SKOS in RDF/XML, or JSON lines or CSV with id, scheme and subject",
+            "MeSH descriptors (XML), SKOS in RDF/XML or N-Triples, or JSON lines or CSV with id, scheme and subject",
         )
+
+
+def _subjects_zip(file: IO[bytes]) -> Found:
+    """The one N-Triples file of a zip, as FAST comes."""
+    if not file.seekable():
+        raise Malformed("A zip file can't be read from a pipe: give its path.")
+    file.seek(0)
+    with zipfile.ZipFile(file) as archive:
+        names = [n for n in archive.namelist() if n.endswith(".nt") and not n.startswith("__MACOSX")]
+        if len(names) != 1:
+            raise _said("subjects", "a zip with one N-Triples file (.nt) in it, as FAST comes")
+        with archive.open(names[0]) as member:
+            yield from _triples(io.BufferedReader(_Peeked(b"", member), BLOCK))
 
 
 def _subject(
@@ -853,11 +871,8 @@ def _skos(stream: Stream) -> Found:
             *element.iterfind(f"{_XL}altLabel//{_XL}literalForm"),
         ):
             others.append(_text(label.text))
-        scheme = next((name for mark, name in _SCHEMES_OF if mark in uri.lower()), "")
-        if not scheme:
-            inside = element.find(f"{_SKOS}inScheme")
-            named = inside.get(f"{_RDF}resource", "") if inside is not None else ""
-            scheme = re.split(r"[/#]", named.rstrip("/#"))[-1]
+        inside = element.find(f"{_SKOS}inScheme")
+        scheme = _scheme_of(uri, inside.get(f"{_RDF}resource", "") if inside is not None else "")
         notation = next(
             (t for n in element.iterfind(f"{_SKOS}notation") if (t := _text(n.text)).isdigit()), ""
         )
@@ -875,6 +890,91 @@ def _skos(stream: Stream) -> Found:
         )
     if not any_found:
         raise _said("subjects", "an RDF/XML file with skos:Concept in it")
+
+
+def _scheme_of(uri: str, inside: str) -> str:
+    """The scheme of a term: one that is known by its address, else the last part of the one it says it is in."""
+    known = next((name for mark, name in _SCHEMES_OF if mark in uri.lower()), "")
+    return known or re.split(r"[/#]", inside.rstrip("/#"))[-1]
+
+
+# N-Triples (W3C, 2014): one statement a line. Those of one term stand together in what registries publish.
+_NT_BEGINS = re.compile(
+    rb"(?:\xef\xbb\xbf)?(?:\s*#[^\n]*\n)*\s*(?:<\w+:[^>\s]*>|_:\S+)\s+<\w+:[^>\s]+>\s+[<\"_]"
+)
+_STATEMENT = re.compile(
+    r"(<[^>\s]*>|_:\S+)\s+<([^>\s]*)>\s+"
+    r"(?:<([^>\s]*)>|_:\S+|\"((?:[^\"\\]|\\.)*)\"(?:@([A-Za-z0-9-]+)|\^\^<[^>\s]*>)?)\s*\.\s*(?:#.*)?"
+)
+_ESCAPED = re.compile(r"\\(u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|.)")
+_ESCAPES = {"t": "\t", "b": "\b", "n": "\n", "r": "\r", "f": "\f"}
+_CORE = "http://www.w3.org/2004/02/skos/core#"
+_DEPRECATED = "http://www.w3.org/2002/07/owl#deprecated"
+
+
+def _unescaped(text: str) -> str:
+    def character(match: re.Match[str]) -> str:
+        said = match[1]
+        if len(said) == 1:
+            return _ESCAPES.get(said, said)
+        number = int(said[1:], 16)
+        return chr(number) if number < 0xD800 or 0xDFFF < number < 0x110000 else "\ufffd"
+
+    return _ESCAPED.sub(character, text) if "\\" in text else text
+
+
+def _triples(stream: Stream) -> Found:
+    """The terms of SKOS in N-Triples: what has a preferred label. Raises Malformed for a line that is no statement."""
+    told: dict[
+        str, list[tuple[str, str]]
+    ] = {}  # what is said of the term at hand: predicate → (value, language)
+    term = ""
+    any_found = False
+    for number, line in enumerate(io.TextIOWrapper(stream, encoding="utf-8-sig"), 1):
+        text = line.strip()
+        if not text or text.startswith("#"):
+            continue
+        found = _STATEMENT.fullmatch(text)
+        if found is None:
+            raise Malformed(
+                f"Line {number} is no statement of N-Triples ({text[:60]!r}): is the file whole? Fetch it again."
+            )
+        said, predicate, address, literal, language = found.groups()
+        if said != term:
+            if entry := _told(term, told):
+                any_found = True
+                yield entry
+            term, told = said, {}
+        value = address if address is not None else _unescaped(literal or "")
+        told.setdefault(predicate, []).append((value, (language or "en").lower()))
+    if entry := _told(term, told):
+        any_found = True
+        yield entry
+    if not any_found:
+        raise _said("subjects", "N-Triples with skos:prefLabel in it")
+
+
+def _told(term: str, told: Mapping[str, list[tuple[str, str]]]) -> Entry | Refused | None:
+    """The entry of a term; None for anything else that a file speaks of."""
+    labels: dict[str, str] = {}
+    for value, language in told.get(f"{_CORE}prefLabel", ()):
+        labels.setdefault(language, value.strip())
+    if not labels or not term.startswith("<"):
+        return None
+    uri = term[1:-1]
+    others = [value.strip() for value, _ in told.get(f"{_CORE}altLabel", ())]
+    inside = next((value for value, _ in told.get(f"{_CORE}inScheme", ())), "")
+    entry = _subject(
+        uri,
+        _scheme_of(uri, inside),
+        labels.get("en") or next(iter(labels.values())),
+        labels,
+        others,
+        {"identifiers": [{"scheme": "url", "identifier": uri}]},
+    )
+    if isinstance(entry, Entry) and any(v in ("true", "1") for v, _ in told.get(_DEPRECATED, ())):
+        entry.retired = True
+    return entry
 
 
 def _described(stream: IO[bytes]) -> Iterator[tuple[str, ElementTree.Element]]:

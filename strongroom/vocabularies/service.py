@@ -260,6 +260,8 @@ def _terms(kind: str, entries: Sequence[shipped.Entry]) -> Iterable[Term]:
             others = list((entry.description or {}).values())
             ids += [legacy] if (legacy := shipped.legacy_licences().get(entry.id)) else []
             weight = 4 * ("recommended" in entry.tags) + len(entry.tags)
+        elif kind == "code:programmingLanguages":
+            weight = 2 * (props.get("popular") == "True")
         keys = [f"id={entry.id}", *(f"tags={tag}" for tag in entry.tags)]
         keys += [f"props.{name}={value}" for name, value in props.items() if value]
         yield Term(number, number, kind, (main,), tuple(others), tuple(ids), tuple(keys), "", weight)

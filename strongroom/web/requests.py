@@ -17,7 +17,7 @@ from starlette.responses import Response
 from strongroom.access import Actor
 from strongroom.accounts.models import users
 from strongroom.db import AnyRow, Session
-from strongroom.errors import Unauthenticated
+from strongroom.errors import Finding, Invalid, Unauthenticated
 from strongroom.http.deps import actor_of, context, in_thread, number, same_origin
 from strongroom.metadata import html
 from strongroom.records.views import RecordView
@@ -249,8 +249,26 @@ def asker(session: Session, actor: Actor, view: RecordView) -> str:
     return "guest" if not actor.is_user and terms["allow_guest_requests"] else ""
 
 
+def _wrong(findings: Sequence[Finding], t: Texts) -> dict[str, str]:
+    """What the form says beside its fields, by their names."""
+    _ = t.gettext
+    said = {
+        "full_name": _("Say your name, in up to 200 characters."),
+        "email": _("This is no e-mail address that a mail could be sent to."),
+        "message": _("This is too long: say it in fewer words."),
+        "consent": _(
+            "Your request can't be decided by somebody who may not see it: agree, or contact the owner."
+        ),
+    }
+    fields = {finding.field.replace("consent_to_share_personal_data", "consent") for finding in findings}
+    return {field: said[field] for field in said if field in fields}
+
+
 async def ask(request: Request) -> Response:
-    """POST /records/{id}/request-access: ask for access to restricted files; a guest gets a mail to confirm it by."""
+    """POST /records/{id}/request-access: ask for access to restricted files; a guest gets a mail to confirm it by.
+
+    With wrong input the form comes again (400): what was typed is in it, what is wrong beside each field.
+    """
     ctx, fields = context(request), await form_of(request)
     request.state.csrf = fields.get("csrf", "")
     same_origin(request)
@@ -269,7 +287,26 @@ async def ask(request: Request) -> Response:
             }
             return actor, access.ask(session, ctx.settings, actor, record_id, said, language=lang)
 
-    actor, made = await in_thread(request, work)
+    def who_asks() -> Actor:
+        with ctx.db.read() as session:
+            return actor_of(session, request)
+
+    try:
+        actor, made = await in_thread(request, work)
+    except Invalid as error:
+        actor = await in_thread(request, who_asks)
+        again = render(
+            "ask",
+            lang=lang,
+            settings=ctx.settings,
+            viewer=viewer_of(actor),
+            next_url=f"/records/{record_id}",
+            record_id=record_id,
+            ask="user" if actor.is_user else "guest",
+            sent=fields,
+            wrong=_wrong(error.findings, texts(lang)),
+        )
+        return page(again, 400)
     request.app.state.wake()
     if made is not None:
         return go(request, f"/me/requests/{made}", 303)

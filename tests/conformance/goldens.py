@@ -206,7 +206,7 @@ def missing(recorded: Shape, ours: Shape, skip: Callable[[str], bool] = lambda p
 
 @dataclass(frozen=True)
 class Static:
-    """One of golden/legacy: recorded or saved by others, from zenodo.org or its sandbox."""
+    """One of golden/legacy or golden/rdm: recorded or saved by others, from zenodo.org or another InvenioRDM."""
 
     name: str
     method: str
@@ -217,10 +217,10 @@ class Static:
     body: Any
 
 
-def statics() -> list[Static]:
+def statics(folder: str = "legacy") -> list[Static]:
     found = []
     for entry in json.loads((GOLDEN / "index.json").read_text(encoding="utf-8")):
-        if not entry["file"].startswith("legacy/") or not entry["file"].endswith(".json"):
+        if not entry["file"].startswith(f"{folder}/") or not entry["file"].endswith(".json"):
             continue
         path: Path = GOLDEN / entry["file"]
         found.append(

@@ -35,6 +35,7 @@ NEAREST = {
     "additional": "other",
     "copyright": "other",
     "publication-blogpost": "publication-other",
+    "publication-supplemental": "publication-other",
     "relatedauthor": "other",
 }
 

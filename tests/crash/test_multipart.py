@@ -15,6 +15,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -220,3 +221,43 @@ def test_parts_survive_kills_of_both_sides(server: Server) -> None:
     assert after < 400
     with contextlib.suppress(RuntimeError):
         assert server.stop() == 0
+
+
+@pytest.mark.parametrize("server", ["s3"], indirect=True)
+def test_two_workers_take_the_parts(server: Server) -> None:
+    """Each part to whichever gets it; test_processes.py does the same on local disk."""
+    server.workers = 2
+    token = server.add_user("owner@example.org")
+    server.start()
+    headers = {"Authorization": f"Bearer {token}", "Connection": "close"}
+    size, parts = 5 * MIB, [secrets.token_bytes(5 * MIB) for _ in range(3)] + [b"the end"]
+    whole = b"".join(parts)
+
+    def api(verb: str, path: str, **more: Any) -> Any:
+        more["headers"] = headers | more.get("headers", {})
+        answer = requests.request(verb, f"{server.url}{path}", timeout=300, **more)
+        assert answer.status_code < 300, answer.text[:500]
+        return answer.json()
+
+    draft = api("POST", "/api/deposit/depositions", json={})["id"]
+    files = f"/api/records/{draft}/draft/files"
+    transfer = {"type": "M", "parts": len(parts), "part_size": size}
+    api("POST", files, json=[{"key": "a.bin", "size": len(whole), "transfer": transfer}])
+
+    def send(n: int) -> None:
+        octets = {"Content-Type": "application/octet-stream"}
+        api("PUT", f"{files}/a.bin/content/{n}", data=parts[n - 1], headers=octets)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(send, [4, 3, 2, 1, 2]))
+    entry = api("POST", f"{files}/a.bin/commit")
+    end = time.monotonic() + 120
+    while entry["status"] == "verifying":
+        assert time.monotonic() < end
+        time.sleep(0.1)
+        entry = api("GET", f"{files}/a.bin")
+    assert (entry["status"], entry["checksum"]) == ("completed", f"md5:{hashlib.md5(whole).hexdigest()}")
+    got = requests.get(f"{server.url}{files}/a.bin/content", headers=headers, timeout=60)
+    assert got.content == whole
+    assert hashlib.sha256(whole).hexdigest() in got.headers["etag"]
+    assert server.stop() == 0

@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 
 from strongroom.ids import today
-from strongroom.settings import Settings
-from tests.app import Reader, Site
+from tests.app import Reader, Site, running
 from tests.cast import Cast, Subject
 
 GOLDEN = Path(__file__).parent.parent.parent.parent / "shared" / "golden" / "live" / "rdm"
@@ -21,16 +20,8 @@ VENDOR = {"accept": "application/vnd.inveniordm.v1+json"}
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    settings = Settings(
-        data_dir=tmp_path_factory.mktemp("site") / "data",
-        database_url="",
-        base_url="http://testserver",
-        rate_limits="off",
-        disk_reserve_bytes=0,
-    )
-    running = Site(settings).start()
-    yield running
-    running.stop()
+    with running(tmp_path_factory.mktemp("site") / "data") as site:
+        yield site
 
 
 @pytest.fixture(scope="module")

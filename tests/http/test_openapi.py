@@ -11,9 +11,12 @@ from jsonschema import Draft202012Validator
 
 from strongroom.api.openapi import document, examples
 from strongroom.app import API
+from strongroom.cli.vocabulary import SAMPLES
 from strongroom.settings import Settings
+from strongroom.vocabularies import loading
 from strongroom.web.render import static_file
 from tests.app import Site
+from tests.vocabularies.conftest import SAMPLES as FOLDER
 
 
 @pytest.fixture
@@ -106,6 +109,69 @@ def test_every_operation_has_a_shape_for_its_answer(settings: Settings) -> None:
         ("GET", "/.well-known/oauth-authorization-server"),
         ("POST", "/oauth/revoke"),
     }
+
+
+def test_terms_of_vocabularies_are_of_their_shapes(site: Site) -> None:
+    """Every term of the samples, in both forms: all that it says is in the document."""
+    for source, name in SAMPLES:
+        loading.load(site.ctx.db, source, FOLDER / name)
+    said = site.ask("GET", "/api/openapi.json").json()
+    owner = site.reader("owner")
+
+    def unknown(schema: Any, value: Any, at: str) -> Iterator[str]:
+        """Names in the value that the schema does not have."""
+        if "$ref" in schema:
+            schema = said["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+        if isinstance(value, list):
+            for item in value:
+                yield from unknown(schema.get("items", {}), item, f"{at}[]")
+        elif isinstance(value, dict) and "properties" in schema:
+            for name, inner in value.items():
+                if name in schema["properties"]:
+                    yield from unknown(schema["properties"][name], inner, f"{at}.{name}")
+                else:
+                    yield f"{at}.{name}"
+
+    for path in ("licenses", "languages", "affiliations", "funders", "awards", "subjects", "names",
+                 "vocabularies/resourcetypes", "vocabularies/relationtypes"):  # fmt: skip
+        described = "vocabularies/{type}" if "/" in path else path
+        for media in ("application/json", "application/vnd.inveniordm.v1+json"):
+            content = said["paths"][f"/api/{described}"]["get"]["responses"]["200"]["content"]
+            schema = {**content[media]["schema"], "components": said["components"]}
+            answer = site.ask("GET", f"/api/{path}?size=400", owner, headers={"accept": media})
+            body = answer.json()
+            assert (answer.status, answer.headers["content-type"]) == (200, media)
+            assert len(body["hits"]["hits"]) > 10, path
+            Draft202012Validator(schema).validate(body)
+            assert set(unknown(schema, body, path)) == set()
+
+
+def test_headers_are_described_where_they_count(settings: Settings) -> None:
+    said = document(API, settings)["paths"]
+
+    def headers(path: str, verb: str) -> set[str]:
+        return {p["name"] for p in said[path][verb].get("parameters", []) if p["in"] == "header"}
+
+    assert headers("/api/records/{id}/draft", "put") == {"If-Match"}
+    assert headers("/api/records/{id}/draft", "delete") == {"If-Match"}
+    assert headers("/api/records/{id}/draft", "get") == set()
+    assert headers("/api/deposit/depositions/{id}", "put") == {"If-Match"}
+    assert headers("/api/records/{id}", "get") == {"If-None-Match"}
+    content = "/api/records/{id}/files/{key}/content"
+    assert headers(content, "get") == {"If-None-Match", "Range", "If-Range"}
+    assert "412" in said[content]["get"]["responses"]
+    sums = {"Content-MD5", "Digest", "Repr-Digest", "Content-Digest"}
+    assert headers("/api/files/{bucket}/{key}", "put") == sums
+    assert headers("/api/records/{id}/draft/files/{key}/content/{part}", "put") == sums
+
+
+def test_a_revision_is_a_number_of_few_digits(site: Site) -> None:
+    owner = site.reader("owner")
+    draft = site.desk.create(owner.actor)
+    for path in (f"/api/records/{draft}/draft", f"/api/deposit/depositions/{draft}"):
+        body = {"metadata": {"title": "Any"}}
+        answer = site.ask("PUT", path, owner, body, {"if-match": "9" * 5000})
+        assert (answer.status, answer.text.count("if_match")) == (400, 1)
 
 
 def test_what_is_deprecated_says_so(site: Site) -> None:

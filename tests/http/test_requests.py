@@ -17,27 +17,19 @@ from strongroom.ids import now
 from strongroom.records.models import records
 from strongroom.requests.models import confirmations
 from strongroom.settings import Settings
-from tests.app import Answer, Reader, Site
+from tests.app import Answer, Reader, Site, running
 from tests.cast import Cast, Subject
 from tests.http.test_access_links import GOLDEN, VENDOR, shape
 from tests.smtp_server import text_of
 
+AGREED = {"full_name": "G", "consent_to_share_personal_data": "true"}
 REFUSED = "Error for action 'accept': Could not execute the action"
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    settings = Settings(
-        data_dir=tmp_path_factory.mktemp("site") / "data",
-        database_url="",
-        base_url="http://testserver",
-        rate_limits="off",
-        disk_reserve_bytes=0,
-        job_threads=0,
-    )
-    running = Site(settings).start()
-    yield running
-    running.stop()
+    with running(tmp_path_factory.mktemp("site") / "data", job_threads=0) as site:
+        yield site
 
 
 @pytest.fixture(scope="module")
@@ -191,20 +183,31 @@ def test_a_private_record_is_not_named_to_who_asks(site: Site, cast: Cast) -> No
 
 
 @pytest.mark.parametrize(
-    ("body", "field"),
+    ("body", "fields"),
     [
-        ({"message": "x"}, "email"),
-        ({"message": "x", "email": "nobody"}, "email"),
-        ({"message": 5, "email": "a@example.org"}, "message"),
-        ({"email": "g@example.org", "full_name": "G"}, "consent_to_share_personal_data"),
-        ({"email": "g@example.org", "consent_to_share_personal_data": "true"}, "full_name"),
+        ({"message": "x", **AGREED}, ["email"]),
+        ({"message": "x", "email": "nobody", **AGREED}, ["email"]),
+        ({"message": 5, "email": "a@example.org", **AGREED}, ["message"]),
+        ({"email": "g@example.org", "full_name": "G"}, ["consent_to_share_personal_data"]),
+        ({"email": "g@example.org", "consent_to_share_personal_data": "true"}, ["full_name"]),
     ],
 )
-def test_bad_questions(site: Site, cast: Cast, body: dict[str, Any], field: str) -> None:
+def test_bad_questions(site: Site, cast: Cast, body: dict[str, Any], fields: list[str]) -> None:
     subject = cast.make("restricted")
     for reader in (None, cast.readers["other"]):
         answer = site.ask("POST", f"/api/records/{subject.id}/access/request", reader, body)
-        assert (answer.status, [e["field"] for e in answer.json()["errors"]]) == (400, [field])
+        assert (answer.status, [e["field"] for e in answer.json()["errors"]]) == (400, fields)
+
+
+def test_all_that_is_wrong_with_a_question_is_told_at_once(site: Site, cast: Cast) -> None:
+    at = f"/api/records/{cast.make('restricted').id}/access/request"
+
+    def wrong(reader: Reader | None) -> list[str]:
+        return [e["field"] for e in site.ask("POST", at, reader, {"message": 5}).json()["errors"]]
+
+    assert wrong(None) == ["message", "email", "consent_to_share_personal_data", "full_name"]
+    # With the right address he asks as himself, and need say nothing of that.
+    assert wrong(cast.readers["other"]) == ["message", "email"]
 
 
 # A guest's request -----------------------------------------------------------------------------------------
@@ -541,6 +544,8 @@ def test_more_room_is_asked_for_and_given(tmp_path: Path) -> None:
         told = site.ask("POST", f"/api/records/{draft_id}/quota", admin, said)
         assert (told.status, told.json()) == (200, {})
         bucket = f"/api/files/{site.desk.draft(owner.actor, draft_id).bucket}"  # type: ignore[union-attr]
+        shown = site.ask("GET", bucket, owner).json()
+        assert (shown["quota_size"], shown["max_file_size"]) == (10, 6)
         assert site.ask("PUT", f"{bucket}/a", owner, b"1234567").status == 400
         assert site.ask("PUT", f"{bucket}/a", owner, b"123456").status == 201
         assert site.ask("PUT", f"{bucket}/b", owner, b"12345").status == 400

@@ -132,6 +132,9 @@ def ids(answer: Answer) -> list[str]:
         ("/api/languages?suggest=ger", "deu"),
         ("/api/vocabularies/languages?q=swiss german", "gsw"),
         ("/api/vocabularies/licenses?suggest=mit", "mit"),
+        ("/api/vocabularies/code:programmingLanguages?suggest=pyth", "python"),
+        ("/api/vocabularies/code:programmingLanguages?q=Fortran", "fortran"),
+        ("/api/vocabularies/code:developmentStatus?suggest=aba", "abandoned"),
         ("/api/vocabularies/licenses?suggest=cc-by-4", "cc-by-4.0"),
         ("/api/vocabularies/licenses?q=id:cc0-1.0", "cc0-1.0"),
         ("/api/vocabularies/resourcetypes?suggest=journal a", "publication-article"),
@@ -148,6 +151,17 @@ def ids(answer: Answer) -> list[str]:
 )
 def test_the_right_one_comes_first(site: Site, path: str, first: str) -> None:
     assert ids(site.ask("GET", quote(path, safe="/?=&:")))[:1] == [first]
+
+
+def test_licences_are_suggested_as_they_were(site: Site) -> None:
+    said = site.ask("GET", "/api/licenses/_suggest?text=Creative%20Commons%20Attribution%204").json()
+    (found,) = said["text"]
+    assert (found["text"], found["offset"], found["length"]) == ("Creative Commons Attribution 4", 0, 30)
+    assert found["options"][0]["_source"]["id"] == "cc-by-4.0"
+    assert found["options"][0]["text"] == "Creative Commons Attribution 4.0 International"
+    assert len(site.ask("GET", "/api/licenses/_suggest?text=a&size=3").json()["text"][0]["options"]) == 3
+    for empty in ("", "?text="):
+        assert site.ask("GET", f"/api/licenses/_suggest{empty}").status == 400
 
 
 def test_tags_narrow_a_list(site: Site) -> None:

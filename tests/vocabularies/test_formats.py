@@ -203,3 +203,43 @@ def test_awards_and_subjects_in_the_apis_own_form() -> None:
     for content in (json.dumps(line).encode(), table.getvalue().encode()):
         found = entries("subjects", content)["subjects", "http://x.example/1"]
         assert (found.data["subject"], found.part) == ("Rain", "X")
+
+
+FAST = rb"""# FAST, Topical
+<http://id.worldcat.org/fast/1204155> <http://www.w3.org/1999/02/22-rdf-syntax-ns#type> <http://www.w3.org/2004/02/skos/core#Concept> .
+<http://id.worldcat.org/fast/1204155> <http://www.w3.org/2004/02/skos/core#prefLabel> "United States" .
+<http://id.worldcat.org/fast/1204155> <http://www.w3.org/2004/02/skos/core#altLabel> "\"U.S.\" \u2014 \U0001F1FA" .
+<http://id.worldcat.org/fast/1204155> <http://www.w3.org/2004/02/skos/core#prefLabel> "Vereinigte Staaten"@de .
+<http://id.worldcat.org/fast/1204155> <http://schema.org/sameAs> _:b0 .
+_:b0 <http://www.w3.org/2000/01/rdf-schema#label> "Of another place" .
+<http://id.worldcat.org/fast/1> <http://www.w3.org/2004/02/skos/core#prefLabel> "Gone"^^<http://www.w3.org/2001/XMLSchema#string> .
+<http://id.worldcat.org/fast/1> <http://www.w3.org/2002/07/owl#deprecated> "true"^^<http://www.w3.org/2001/XMLSchema#boolean> . # so it is
+"""
+
+
+def test_subjects_in_n_triples() -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("FASTTopical.nt", FAST)
+    for content in (FAST, gzip.compress(FAST), packed.getvalue()):
+        found = entries("subjects", content)
+        assert {key: one.retired for key, one in found.items()} == {
+            ("subjects", "http://id.worldcat.org/fast/1204155"): False,
+            ("subjects", "http://id.worldcat.org/fast/1"): True,
+        }
+        one = found["subjects", "http://id.worldcat.org/fast/1204155"]
+        assert one.data == {
+            "id": "http://id.worldcat.org/fast/1204155",
+            "scheme": "FAST",
+            "subject": "United States",
+            "title": {"en": "United States", "de": "Vereinigte Staaten"},
+            "synonyms": ['"U.S." — \U0001f1fa'],
+            "identifiers": [{"scheme": "url", "identifier": "http://id.worldcat.org/fast/1204155"}],
+        }
+        assert one.ids == ["1204155"]
+
+
+@pytest.mark.parametrize("cut", [len(FAST) - 40, len(FAST) - 200, 80])
+def test_n_triples_that_end_too_soon(cut: int) -> None:
+    with pytest.raises(Malformed, match=r"Line \d+ is no statement|is none of those"):
+        read("subjects", FAST[:cut])

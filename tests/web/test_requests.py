@@ -8,8 +8,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from strongroom.settings import Settings
-from tests.app import Answer, Reader, Site
+from tests.app import Answer, Reader, Site, running
 from tests.cast import Cast, Subject
 
 SAME = {"sec-fetch-site": "same-origin", "content-type": "application/x-www-form-urlencoded"}
@@ -23,17 +22,8 @@ GUEST = {
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    settings = Settings(
-        data_dir=tmp_path_factory.mktemp("site") / "data",
-        database_url="",
-        base_url="http://testserver",
-        rate_limits="off",
-        disk_reserve_bytes=0,
-        job_threads=0,
-    )
-    running = Site(settings).start()
-    yield running
-    running.stop()
+    with running(tmp_path_factory.mktemp("site") / "data", job_threads=0) as site:
+        yield site
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +81,20 @@ def test_a_user_asks_and_the_owner_answers(site: Site, cast: Cast, browser: Read
         assert f'href="{at}"' in site.ask("GET", "/me/requests?status=closed", reader).text
 
 
+def test_a_user_loses_nothing_that_he_typed(site: Site, cast: Cast, browser: Reader) -> None:
+    subject = cast.make("restricted")
+    page = f"/records/{subject.id}/request-access"
+    said = "<b>bold</b> words. " * 600
+    wrong = send(site, page, browser, message=said)
+    assert wrong.status == 400
+    assert 'aria-describedby="a-m-w"' in wrong.text
+    assert said.replace("<", "&lt;").replace(">", "&gt;") in wrong.text
+    assert 'name="email"' not in wrong.text
+    mark = re.search(r'name="csrf" value="([^"]+)"', wrong.text)
+    assert mark, "so that it can be sent again"
+    assert send(site, page, browser, message="shorter", csrf=mark[1]).status == 303
+
+
 def test_only_those_whom_it_concerns(site: Site, cast: Cast, browser: Reader) -> None:
     at = asked(site, browser, cast.make("restricted"))
     stranger = site.session("stranger", site.reader("stranger"))
@@ -119,6 +123,16 @@ def test_a_guest_asks_on_the_record_page(site: Site, cast: Cast) -> None:
     assert 'name="full_name"' in site.ask("GET", page).text
     wrong = send(site, f"{page}/request-access", None, **{**GUEST, "consent": ""})
     assert wrong.status == 400
+    assert wrong.text.count('class="error"') == 1
+    assert re.search(r'name="consent"[^>]* aria-invalid="true" aria-describedby="a-c-w"', wrong.text)
+    assert 'value="Gérard Guest"' in wrong.text
+    assert 'value="guest@example.org"' in wrong.text
+    assert ">\nFor &lt;my&gt; thesis</textarea>" in wrong.text
+    many = send(site, f"{page}/request-access", None, full_name=" ", email="nobody", message="語" * 8_000)
+    assert many.status == 400
+    assert set(re.findall(r'id="a-(\w)-w"', many.text)) == {"n", "e", "c"}
+    assert "語" * 8_000 in many.text
+    assert f'action="{page}/request-access"' in many.text
     sent = send(site, f"{page}/request-access", None, **GUEST)
     assert (sent.status, "on its way" in sent.text) == (200, True)
     site.desk.work()
