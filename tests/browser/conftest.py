@@ -1,4 +1,4 @@
-"""One Chromium for all tests of a process."""
+"""One Chromium for the tests in this folder."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.browser.chromium import CHROMIUM, FLAGS
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
+    """Ended with the folder: while it is there, an event loop runs in this thread, and others begin their own."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
