@@ -134,6 +134,8 @@ def send(
     Whether the recipient wants it, the caller has asked (`wants`): some mails are answers, not news.
     """
     TEXTS[kind]
+    if to.endswith(".invalid"):
+        return 0  # a stand-in: nobody has confirmed an address (accounts/identities), and none of these exists (RFC 2606)
     mail_id = session.execute(
         insert(outbox)
         .values(

@@ -35,7 +35,48 @@ users = Table(
     Column("blocked", Moment),  # since when; `is_active` is false then too
     Column("last_login", Moment),
     Column("revision", Integer, nullable=False, server_default="0"),  # of the profile
+    # Since when it is known that mail to the address arrives. None: the address is a stand-in (`.invalid`,
+    # RFC 2606), so that one typed by somebody else is in nobody's way and is given nothing.
+    Column("confirmed", Moment),
     sqlite_autoincrement=True,
+)
+
+# Who somebody is elsewhere: what an issuer calls him. An address never says it (decision 0012).
+identities = Table(
+    "identities",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("user_id", Integer, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("provider", String(40), nullable=False),  # orcid, github, oidc
+    Column("issuer", String(300), nullable=False),
+    Column("subject", String(255), nullable=False),
+    Column("label", String(200), nullable=False, server_default=""),  # as its owner knows it
+    Column("created", Moment, nullable=False),
+    Column("last_used", Moment),
+    UniqueConstraint("issuer", "subject"),
+    sqlite_autoincrement=True,
+)
+
+# Links that were sent by mail; used ones stay until they expire.
+mail_tokens = Table(
+    "mail_tokens",
+    metadata,
+    Column("hash", String(64), primary_key=True),
+    Column("kind", String(20), nullable=False),  # register, address, reset
+    Column("user_id", Integer, ForeignKey("users.id", ondelete="CASCADE"), index=True),
+    Column("email", String(320), nullable=False, index=True),
+    Column("name", String(200), nullable=False, server_default=""),
+    Column("created", Moment, nullable=False),
+    Column("expires", Moment, nullable=False),
+    Column("used", Moment),
+)
+
+# What signs the cookies between two steps of a log-in: one for all processes and machines.
+keys = Table(
+    "keys",
+    metadata,
+    Column("name", String(40), primary_key=True),
+    Column("value", String(64), nullable=False),
 )
 
 applications = Table(
@@ -127,4 +168,6 @@ sessions = Table(
     Column("csrf", String(64), nullable=False),
     Column("created", Moment, nullable=False),
     Column("expires", Moment, nullable=False),
+    Column("user_agent", String(300), nullable=False, server_default=""),  # as the browser called itself
+    Column("last_used", Moment),  # to the hour
 )

@@ -15,6 +15,7 @@ from strongroom.db import AnyRow, Session
 from strongroom.errors import Conflict, Finding, Forbidden, Invalid, NotFound, Stale
 from strongroom.ids import now
 from strongroom.jobs import queue
+from strongroom.metadata.model import Affiliation, Identifier, Person
 
 VISIBILITIES = ("public", "restricted")
 MODERATIONS = ("approve", "block", "restore", "activate", "deactivate")
@@ -127,6 +128,31 @@ def change(
         _keep(session, before.id)
         changes.append(session, actor.label, "profile-changed", "user", before.id, {"fields": changed})
     return own(session, actor)
+
+
+def as_creator(session: Session, actor: Actor) -> Person | None:
+    """Who is logged in, as a creator for a form to offer; None for nobody, or without a name.
+
+    The name is written as citations need it ("Family, Given"): which word is the family's is a guess, to be looked at.
+    """
+    if not actor.is_user:
+        return None
+    row = session.execute(
+        select(users.c.name, users.c.orcid, users.c.affiliations).where(users.c.id == actor.user_id)
+    ).first()
+    if row is None or not row.name:
+        return None
+    family, comma, given = row.name.partition(",")
+    if not comma:
+        given, _, family = row.name.rpartition(" ")
+    family, given = family.strip(), given.strip()
+    return Person(
+        name=f"{family}, {given}" if given else family,
+        family_name=family,
+        given_name=given or None,
+        identifiers=[Identifier(identifier=row.orcid, scheme="orcid")] if row.orcid else [],
+        affiliations=[Affiliation(name=row.affiliations)] if row.affiliations else [],
+    )
 
 
 def _keep(session: Session, user_id: int) -> None:

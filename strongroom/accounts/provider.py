@@ -373,7 +373,7 @@ class Provider(_AuthorizationServer):  # type: ignore[misc]
         user = request.user
         token["user"] = {"id": str(user.id)}
         if EMAIL in token["scope"].split():
-            token["user"] |= {"email": user.email, "email_verified": True}
+            token["user"] |= {"email": user.email, "email_verified": user.confirmed is not None}
 
     # Rows --------------------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
@@ -34,13 +35,15 @@ def add_user(
     name: str = "",
     orcid: str | None = None,
     is_admin: bool = False,
+    confirmed: bool = True,
     actor: str = "operator",
 ) -> int:
-    """Add an account and return its number. Raises Invalid (address), Conflict (taken)."""
-    email = email.strip().lower()
-    if not 3 <= len(email) <= 320 or "@" not in email or any(c.isspace() for c in email):
-        raise Invalid([Finding.of("email", f"{email!r} is no e-mail address.")])
-    if password is not None:
+    """Add an account and return its number. Raises Invalid (address), Conflict (taken).
+
+    `confirmed` says that mail to the address is known to arrive: the operator's word, or a link that was opened.
+    """
+    email = address(email)
+    if password is not None and not isinstance(password, Hashed):
         _check_length(password)
     if session.execute(select(users.c.id).where(users.c.email == email)).first():
         raise Conflict(f"There is an account with the address {email} already.")
@@ -51,11 +54,12 @@ def add_user(
             email=email,
             name=name,
             orcid=orcid,
-            password=_hash_password(password) if password is not None else None,
+            password=_stored(password) if password is not None else None,
             is_admin=is_admin,
             is_active=True,
             created=moment,
             updated=moment,
+            confirmed=moment if confirmed else None,
         )
         .returning(users.c.id)
     ).scalar_one()
@@ -63,14 +67,61 @@ def add_user(
     return int(user_id)
 
 
+# One address and no list of them: it stands in the head of a mail.
+_ADDRESS = re.compile(r"""[^\s@,;:<>()\[\]\\"\x00-\x1f\x7f]+@[^\s@,;:<>()\[\]\\"\x00-\x1f\x7f]+""")
+
+
+def address(text: str) -> str:
+    """An e-mail address as it is stored. Raises Invalid for what is none."""
+    email = text.strip().lower()
+    if not 3 <= len(email) <= 320 or not _ADDRESS.fullmatch(email):
+        raise Invalid([Finding.of("email", f"{email[:320]!r} is no e-mail address.")])
+    return email
+
+
+def name_and_address(name: str, email: str) -> tuple[str, str]:
+    """What somebody typed for a new account, as it is stored. Raises Invalid, with all that is wrong."""
+    findings: list[Finding] = []
+    name = " ".join(name.split())
+    if not 1 <= len(name) <= 200 or "\0" in name:
+        findings.append(Finding.of("name", "Your name is missing: it has 1 to 200 characters."))
+    try:
+        email = address(email)
+    except Invalid as error:
+        findings += error.findings
+    if findings:
+        raise Invalid(findings)
+    return name, email
+
+
 def set_password(session: Session, user_id: int, password: str, *, actor: str = "operator") -> None:
     """Give an account a password; also claims one that `rebuild` made. Ends its sessions. Raises Invalid."""
-    _check_length(password)
+    if not isinstance(password, Hashed):
+        _check_length(password)
     session.execute(
-        update(users).where(users.c.id == user_id).values(password=_hash_password(password), updated=now())
+        update(users).where(users.c.id == user_id).values(password=_stored(password), updated=now())
     )
     session.execute(delete(sessions).where(sessions.c.user_id == user_id))
     changes.append(session, actor, "password-set", "user", user_id)
+
+
+class Hashed(str):
+    """A password as it is stored."""
+
+    __slots__ = ()
+
+
+def hashed(password: str) -> Hashed:
+    """A new password, ready for `add_user` and `set_password`: made before a writing transaction, so that nobody waits.
+
+    Raises Invalid.
+    """
+    _check_length(password)
+    return Hashed(_hash_password(password))
+
+
+def _stored(password: str) -> str:
+    return str(password) if isinstance(password, Hashed) else _hash_password(password)
 
 
 def _check_length(password: str) -> None:
@@ -221,6 +272,7 @@ _BY_TOKEN = Prepared(
     .where(tokens.c.hash == bindparam("hash"))
 )  # fmt: skip
 _DAY = timedelta(days=1)
+_HOUR = timedelta(hours=1)
 
 
 def by_token(session: Session, token: str, used: Callable[[int], None] | None = None) -> Actor:
@@ -272,8 +324,14 @@ def check_login(session: Session, email: str, password: str) -> int | None:
     return int(row.id)
 
 
-def begin_session(session: Session, user_id: int) -> str:
-    """A new browser session; returns the value of its cookie."""
+def check_password(session: Session, user_id: int, password: str) -> bool:
+    """Whether this is the account's password. As slow as `check_login`: never in a writing transaction."""
+    stored = session.execute(select(users.c.password).where(users.c.id == user_id)).scalar()
+    return _check_password(stored or _dummy_hash(), password) and stored is not None
+
+
+def begin_session(session: Session, user_id: int, user_agent: str = "", *, instead_of: str = "") -> str:
+    """A new browser session; returns the value of its cookie. The one of the cookie `instead_of` ends."""
     cookie = secrets.token_urlsafe(32)
     moment = now()
     session.execute(delete(sessions).where(sessions.c.expires < moment))
@@ -285,8 +343,12 @@ def begin_session(session: Session, user_id: int) -> str:
             csrf=secrets.token_urlsafe(24),
             created=moment,
             expires=moment + SESSION_LIFE,
+            user_agent="".join(c for c in user_agent if c.isprintable())[:300],
+            last_used=moment,
         )
     )
+    if instead_of:
+        log_out(session, instead_of)
     return cookie
 
 
@@ -300,23 +362,70 @@ def log_out(session: Session, cookie: str) -> None:
     session.execute(delete(sessions).where(sessions.c.hash == digest(cookie)))
 
 
+def own_sessions(session: Session, actor: Actor) -> Sequence[AnyRow]:
+    """One's browser sessions that have not ended, the last used first: rows of (hash, user_agent, created, last_used).
+
+    Raises Unauthenticated.
+    """
+    return session.execute(
+        select(sessions.c.hash, sessions.c.user_agent, sessions.c.created, sessions.c.last_used)
+        .where(sessions.c.user_id == require_user(actor), sessions.c.expires > now())
+        .order_by(sessions.c.last_used.desc(), sessions.c.created.desc())
+    ).all()
+
+
+def end_session(session: Session, actor: Actor, hash: str) -> None:
+    """End one of one's browser sessions, by its hash. Raises NotFound, Unauthenticated."""
+    user_id = require_user(actor)
+    if not session.execute(
+        delete(sessions).where(sessions.c.hash == hash, sessions.c.user_id == user_id)
+    ).rowcount:
+        raise NotFound("This session has ended already.")
+    changes.append(session, actor.label, "session-ended", "user", user_id)
+
+
+def end_other_sessions(session: Session, actor: Actor, cookie: str) -> None:
+    """End all of one's browser sessions but the one of this cookie. Raises Unauthenticated."""
+    user_id = require_user(actor)
+    session.execute(delete(sessions).where(sessions.c.user_id == user_id, sessions.c.hash != digest(cookie)))
+    changes.append(session, actor.label, "sessions-ended", "user", user_id)
+
+
 _BY_SESSION = Prepared(
     select(
         users.c.id, users.c.email, users.c.name, users.c.is_admin, users.c.is_active,
-        sessions.c.csrf, sessions.c.expires,
+        sessions.c.csrf, sessions.c.expires, sessions.c.last_used,
     )
     .join(users, users.c.id == sessions.c.user_id)
     .where(sessions.c.hash == bindparam("hash"))
 )  # fmt: skip
 
 
-def by_session(session: Session, cookie: str) -> Actor:
-    """Who this browser session belongs to; ANONYMOUS when ended."""
-    row = _BY_SESSION.on(session, {"hash": digest(cookie)}).first()
-    if row is None or not row.is_active or row.expires <= now():
+def by_session(session: Session, cookie: str, used: Callable[[str], None] | None = None) -> Actor:
+    """Who this browser session belongs to; ANONYMOUS when ended.
+
+    `used` is told the hash of a session whose last use is not known to the hour: pass it on to
+    `note_session`, in a transaction of its own.
+    """
+    key, moment = digest(cookie), now()
+    row = _BY_SESSION.on(session, {"hash": key}).first()
+    if row is None or not row.is_active or row.expires <= moment:
         return ANONYMOUS
+    if used is not None and (row.last_used is None or row.last_used <= moment - _HOUR):
+        used(key)
     return Actor(
         user_id=row.id, is_admin=row.is_admin, via="session", email=row.email, name=row.name, csrf=row.csrf
+    )
+
+
+def note_session(session: Session, hash: str) -> None:
+    """Write down that a browser session was used; at most once an hour, however many processes ask for it."""
+    moment = now()
+    session.execute(
+        update(sessions)
+        .where(sessions.c.hash == hash)
+        .where(or_(sessions.c.last_used.is_(None), sessions.c.last_used <= moment - _HOUR))
+        .values(last_used=moment)
     )
 
 
