@@ -32,6 +32,7 @@ TESTS = {
     "processes": ["tests/test_processes.py"],
     "uploads": ["tests/http"],
     "rebuild": ["tests/test_rebuild.py"],
+    "pages": ["tests/browser"],
 }
 # part → module and arguments
 BENCHES = {
@@ -43,6 +44,7 @@ BENCHES = {
     "multipart": ["bench.multipart"],
     "many_files": ["bench.many_files"],
     "rdm": ["bench.rdm", "2000"],
+    "lighthouse": ["bench.lighthouse"],
 }
 
 

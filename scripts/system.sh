@@ -8,6 +8,7 @@ command -v nginx >/dev/null || test -x /usr/sbin/nginx || missing+=(nginx-light)
 command -v bsdtar >/dev/null || missing+=(libarchive-tools)
 command -v unzip >/dev/null || missing+=(unzip)
 command -v npm >/dev/null || missing+=(npm)
+command -v java >/dev/null || missing+=(default-jre-headless)
 [ ${#missing[@]} -eq 0 ] && exit 0
 if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
   export DEBIAN_FRONTEND=noninteractive

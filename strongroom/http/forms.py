@@ -52,10 +52,13 @@ async def parse_form(
     on_file: Callable[[FilePart], Awaitable[T]],
     *,
     max_field: int = 64 << 10,
+    max_fields: int = MAX_FIELDS,
+    on_field: Callable[[str, str], None] | None = None,
 ) -> Form[T]:
     """Read a form; `on_file` is awaited for each file part, in the middle of it.
 
-    What `on_file` leaves unread is skipped. A file input that the user left empty (no name, no bytes) is no file.
+    `on_field` is told each field as it comes, before the files behind it. What `on_file` leaves unread is skipped.
+    A file input that the user left empty (no name, no bytes) is no file.
     Raises Malformed (no form, or not one that can be read), Incomplete (it breaks off), TooLarge (a field of more
     than `max_field` bytes) and what `on_file` and `stream` raise.
     """
@@ -69,9 +72,11 @@ async def parse_form(
                 raise Malformed("A part of the form has no name in its Content-Disposition header.")
             filename = parameters.get("filename")
             if filename is None:
-                if len(form.fields) >= MAX_FIELDS:
-                    raise TooLarge(f"A form may have {MAX_FIELDS} fields at most.")
+                if len(form.fields) >= max_fields:
+                    raise TooLarge(f"A form may have {max_fields} fields at most.")
                 form.fields[name] = await _text(events.chunks(), name, max_field)
+                if on_field is not None:
+                    on_field(name, form.fields[name])
                 continue
             if not filename and await events.part_is_empty():
                 continue

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, or_, select, update
 
 from strongroom import changes, pids
 from strongroom.access import Actor
@@ -149,6 +150,60 @@ def restore(session: Session, settings: Settings, actor: Actor, record_id: int) 
     changes.append(session, actor.label, "restored", "record", record_id)
     if followed is not None:
         changes.append(session, actor.label, "superseded", "record", int(followed))
+
+
+def search(
+    session: Session, actor: Actor, words: str, *, withdrawn: bool = False, offset: int = 0, limit: int = 25
+) -> tuple[int, Sequence[AnyRow]]:
+    """Number and one page of all records there are, newest first, whoever may see them; withdrawn ones apart.
+
+    `words` are an id, a DOI, an owner's address, or words that all are in the title. Rows have id, concept_id, title,
+    doi, version, created, withdrawn, tombstone (JSON), record_access, file_count, total_bytes, owner_id, owner and
+    email. Raises Forbidden unless an administrator asks.
+    """
+    if not actor.is_admin:
+        raise Forbidden("Only an administrator can list all records.")
+    where: list[Any] = [records.c.withdrawn.is_not(None) if withdrawn else records.c.withdrawn.is_(None)]
+    words = words.replace("\0", "").strip()
+    if words.isascii() and words.isdigit() and len(words) < 19:
+        where.append(or_(records.c.id == int(words), records.c.concept_id == int(words)))
+    elif words.lower().partition("doi.org/")[2].startswith("10.") or words.startswith("10."):
+        doi = words.lower().partition("doi.org/")[2] or words
+        where.append(func.lower(records.c.doi) == doi.lower())
+    elif "@" in words:
+        where.append(users.c.email == words.lower())
+    else:
+        for word in words.split()[:10]:
+            word = word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+            # SQLite lowers ASCII alone: the word as it was typed finds the rest.
+            where.append(
+                or_(
+                    func.lower(records.c.title).like(f"%{word.lower()}%", escape="\\"),
+                    records.c.title.like(f"%{word}%", escape="\\"),
+                )
+            )
+    joined = records.join(users, users.c.id == records.c.owner_id)
+    total = session.execute(select(func.count()).select_from(joined).where(*where)).scalar_one()
+    rows = session.execute(
+        select(
+            *(
+                records.c[name]
+                for name in ("id", "concept_id", "title", "doi", "version", "created", "withdrawn")
+            ),
+            *(
+                records.c[name]
+                for name in ("tombstone", "record_access", "file_count", "total_bytes", "owner_id")
+            ),
+            users.c.name.label("owner"),
+            users.c.email,
+        )
+        .select_from(joined)
+        .where(*where)
+        .order_by(records.c.created.desc(), records.c.id.desc())
+        .offset(offset)
+        .limit(limit)
+    ).all()
+    return int(total), rows
 
 
 def transfer(session: Session, actor: Actor, concept_or_record_id: int, user_id: int) -> None:

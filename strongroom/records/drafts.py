@@ -48,6 +48,7 @@ _SAVE = Prepared(
         data=bindparam("said"),
         title=bindparam("called"),
         revision=drafts.c.revision + 1,
+        described=drafts.c.revision + 1,
         updated=bindparam("moment", type_=Moment()),
     )
 )

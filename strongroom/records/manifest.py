@@ -104,6 +104,7 @@ def read(session: Session, record_id: int, *, first: bool = False) -> Manifest |
             "created": iso(concept.created),
             "updated": iso(concept.updated),
             "owner": _user(owner),
+            "contact_email": concept.contact_email,
             "grants": _grants(session, concept.id),
             "access_settings": _settings(session, concept.id),
             "quotas": _quotas(session, concept),

@@ -19,6 +19,8 @@ concepts = Table(
     Column("latest_version", Integer, nullable=False, default=0),  # highest version ever published
     Column("next_draft_id", BigInteger),  # the open draft of the next version
     Column("doi", String(400)),
+    # Where access requests are mailed besides the owner (records/typed.py). Of the server alone: no answer shows it.
+    Column("contact_email", String(320)),
     Column("revision", Integer, nullable=False, default=0),  # grows with every change of any version
     Column("created", Moment, nullable=False),
     Column("updated", Moment, nullable=False),
@@ -35,6 +37,8 @@ drafts = Table(
     Column("data", Text, nullable=False),  # RecordData
     Column("title", Text, nullable=False),
     Column("file_order", Text),  # JSON list of object ids, when the depositor sorted them
+    Column("described", Integer),  # the revision in which `data` changed last; later ones changed files only
+    Column("typed", Text),  # JSON: field of the form → text that could not be read (records/typed.py)
     Column("revision", Integer, nullable=False),
     Column("created", Moment, nullable=False),
     Column("updated", Moment, nullable=False),

@@ -95,6 +95,7 @@ def _concept(session: Session, bodies: list[dict[str, Any]], spans: list[Span]) 
             latest_version=newest["latest_version"],
             next_draft_id=None,
             doi=newest["doi"],
+            contact_email=newest.get("contact_email"),  # manifests of before the form have none
             revision=newest["revision"],
             created=moment(newest["created"]),
             updated=moment(newest["updated"]),
@@ -188,6 +189,8 @@ def _owner(session: Session, owner: dict[str, Any]) -> None:
         "verified": owner.get("verified", False),
         "blocked": moment(owner.get("blocked")),
         "created": moment(owner["created"]),
+        # A stand-in for an address that nobody confirmed (accounts/identities).
+        "confirmed": None if owner["email"].endswith(".invalid") else moment(owner["created"]),
         "updated": now(),
         **profile,
     }

@@ -23,6 +23,7 @@ from strongroom.errors import Finding, Forbidden, Invalid, NotFound
 from strongroom.ids import new_token, now, today
 from strongroom.metadata import html
 from strongroom.metadata.model import RecordData
+from strongroom.records import typed
 from strongroom.records.models import records
 from strongroom.requests import service
 from strongroom.requests.models import confirmations
@@ -252,7 +253,8 @@ def sweep(session: Session) -> int:
 def _submitted(session: Session, settings: Settings, actor: Actor, row: AnyRow, comment: str) -> None:
     name = service.payload_of(row).get("full_name") or service.name_of(actor)
     deciders = sharing.owners(session, row.concept_id)
-    service.tell(session, settings, deciders, row, "request-submitted", comment, name)
+    contact = typed.contact_of(session, row.concept_id)
+    service.tell(session, settings, deciders, row, "request-submitted", comment, name, contact)
 
 
 def _user_accepted(session: Session, settings: Settings, actor: Actor, row: AnyRow, comment: str) -> None:
