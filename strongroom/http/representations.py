@@ -42,8 +42,10 @@ REPRESENTATIONS = {
 # InvenioRDM's JSON with the block for pages (api-rdm.md 0.1), and without it as the export `json`.
 RDM = Representation("rdm", MEDIA_TYPE, "json", (MEDIA_TYPE,))
 REPRESENTATIONS[RDM.name] = RDM
-MEDIA_TYPES = [t for r in REPRESENTATIONS.values() for t in r.accepts]
-_BY_TYPE = {t: r for r in REPRESENTATIONS.values() for t in r.accepts}
+# A formatted citation is no export: it has a style and a language (http/citations).
+CITATION = Representation("citation", "text/x-bibliography", "txt", ("text/x-bibliography",))
+MEDIA_TYPES = [t for r in (*REPRESENTATIONS.values(), CITATION) for t in r.accepts]
+_BY_TYPE = {t: r for r in (*REPRESENTATIONS.values(), CITATION) for t in r.accepts}
 _DEFAULT = REPRESENTATIONS["json"]
 
 

@@ -9,21 +9,25 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Final
-from urllib.parse import quote_plus
+from urllib.parse import quote, quote_plus
 
+import orjson
 from markupsafe import Markup, escape
 
+from strongroom.http.citations import OFFERED
 from strongroom.ids import today as today_utc
 from strongroom.metadata.exports import FORMATS, ExportRecord, page_file_url, quoted, schemaorg, signposting
-from strongroom.metadata.exports.citation import STYLE, apa
+from strongroom.metadata.exports.citation import apa
 from strongroom.metadata.exports.links import identifier_url, licence, safe_url
 from strongroom.metadata.exports.names import natural
 from strongroom.metadata.exports.text import shorten
 from strongroom.metadata.html import plain
 from strongroom.metadata.model import Funding, Metadata, Person
-from strongroom.records.views import FileView, RecordView
+from strongroom.previews import kind_of
+from strongroom.records.views import DraftView, FileView, RecordView
 from strongroom.settings import Settings
 from strongroom.web import words
 from strongroom.web.render import Texts, Viewer, icon, render, texts
@@ -34,6 +38,8 @@ VERSIONS_SHOWN: Final = 10
 PEOPLE_SHOWN: Final = 20
 CHECKSUMS_SHOWN: Final = 100
 _CITATION_TAGS: Final = 200  # authors in citation_* tags
+_DEEPEST: Final = 5  # folders within folders that the table shows as a tree
+_FETCHED: Final = 20  # files in the lines to fetch them by program
 
 _ICONS: Final = {
     "csv": "table", "tsv": "table", "xlsx": "table", "xls": "table", "ods": "table", "parquet": "table",
@@ -46,7 +52,7 @@ _ICONS: Final = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: that makes each three times as dear, and there may be 500
 class FileRow:
     """One line of the file table: a file, or the folder that the next files lie in."""
 
@@ -55,75 +61,209 @@ class FileRow:
     icon: str
     size: int | None
     folder: bool = False
-    inside: bool = False
-    count: int | None = None  # files of a folder; None where only a part of the list is here
-    url: str = ""
+    depth: int = 0  # folders it lies in
+    count: int | None = None  # files of a folder and those below; None where only a part of the list is here
+    url: str = ""  # of its bytes; of a folder: of its archive
+    preview: str = ""
+    kind: str = ""  # of its preview
     md5: str = ""
     sha256: str = ""
 
+    @property
+    def inside(self) -> bool:
+        return self.depth > 0
 
-def file_rows(files: Sequence[FileView], settings: Settings, record_id: int, whole: bool) -> list[FileRow]:
-    """The table of these files in their order, with a line before each folder's first.
 
-    `whole` says that `files` is all there is, so that counts and sizes of folders are true.
+class _Folder:
+    """A folder while the tree is made: its files, its folders by name, both in the order they came."""
+
+    __slots__ = ("count", "files", "folders", "size")
+
+    def __init__(self) -> None:
+        self.files: list[FileRow] = []
+        self.folders: dict[str, _Folder] = {}
+        self.count = self.size = 0
+
+
+def file_rows(
+    files: Sequence[FileView], settings: Settings, record_id: int, whole: bool, *, draft: bool = False
+) -> list[FileRow]:
+    """The tree of these files in their order: files first, as file managers do, then each folder with what is in it.
+
+    `whole` says that `files` is all there is, so that counts and sizes of folders are true. Addresses are those of
+    a published record, or of a draft.
     """
-    counts: dict[str, list[int]] = {}
-    if whole:
-        for f in files:
-            folder = f.key.rpartition("/")[0]
-            if folder:
-                sums = counts.setdefault(folder, [0, 0])
-                sums[0] += 1
-                sums[1] += f.size
-    # Files beside folders first, as file managers do; the sort is stable, so keys stay in order.
-    rows: list[FileRow] = []
-    last = ""
-    for f in sorted(files, key=lambda f: "/" in f.key):
-        folder, _, name = f.key.rpartition("/")
-        if folder and folder != last:
-            count, size = counts.get(folder, (None, None))
-            rows.append(FileRow(f"{folder}/", f"{folder}/", "folder-open", size, folder=True, count=count))
-        last = folder
-        kind = _ICONS.get(name.rpartition(".")[2].lower(), "file") if "." in name else "file"
-        url = page_file_url(settings, record_id, f.key)
-        rows.append(
-            FileRow(f.key, name, kind, f.size, inside=bool(folder), url=url, md5=f.md5, sha256=f.sha256)
+    root = _Folder()
+    place = page_file_url(settings, record_id, "")
+    for f in files:
+        *path, name = f.key.split("/")
+        at = root
+        for part in path:
+            at = at.folders.setdefault(part, _Folder())
+            at.count += 1
+            at.size += f.size
+        ending = name.rpartition(".")[2].lower() if "." in name else ""
+        kind = kind_of(f.key, f.mimetype, f.size)
+        key = quoted(f.key)
+        url = f"/api/records/{record_id}/draft/files/{key}/content" if draft else f"{place}{key}"
+        at.files.append(
+            FileRow(
+                f.key,
+                name,
+                _ICONS.get(ending, "file"),
+                f.size,
+                depth=len(path),
+                url=url,
+                preview=f"/{'uploads' if draft else 'records'}/{record_id}/preview/{key}" if kind else "",
+                kind=kind.name if kind else "",
+                md5=f.md5,
+                sha256=f.sha256,
+            )
         )
+    if not root.folders:
+        return root.files
+    rows: list[FileRow] = []
+
+    def walk(folder: _Folder, path: str, depth: int) -> None:
+        rows.extend(folder.files)
+        for name, inner in folder.folders.items():
+            key = f"{path}{name}/"
+            rows.append(
+                FileRow(
+                    key,
+                    f"{name}/",
+                    "folder-open",
+                    inner.size if whole else None,
+                    folder=True,
+                    depth=depth,
+                    count=inner.count if whole else None,
+                    url="" if draft else f"/records/{record_id}/files-archive?prefix={quoted(key)}",
+                )
+            )
+            # Keys may have a thousand parts: what is deeper than anybody looks is shown flat.
+            if depth < _DEEPEST:
+                walk(inner, key, depth + 1)
+            else:
+                rows.extend(_flat(inner, key))
+
+    walk(root, "", 0)
     return rows
+
+
+def _flat(folder: _Folder, path: str) -> list[FileRow]:
+    found, left = [], [(folder, path)]
+    while left:
+        at, here = left.pop()
+        found += [replace(f, name=f.key[len(path) :], depth=_DEEPEST + 1) for f in at.files]
+        left += [(inner, f"{here}{name}/") for name, inner in reversed(at.folders.items())]
+    return found
 
 
 def file_lines(rows: Sequence[FileRow], t: Texts, download: bool = True) -> Markup:
     """The table's body. Made here, not in the template: there may be 500 lines, and this takes a fifth of the time."""
     says = str(escape(t.gettext("Download %(name)s"))).split("%(name)s")
-    down = icon("down")
+    looks = str(escape(t.gettext("Preview %(name)s"))).split("%(name)s")
+    down, eye = icon("down"), icon("eye")
     lines = []
     for f in rows:
         plain_name = str(escape(f.name))
         name = plain_name.replace("_", "_<wbr>")  # long names may break on a phone
         size = "" if f.size is None else t.size(f.size)
+        depth = f" d{f.depth}" if f.depth else ""
         if f.folder:
             count = ""
             if f.count:
                 number = t.ngettext("%(num)s file", "%(num)s files", f.count) % {"num": t.number(f.count)}
                 count = f' <span class="faint xs nowrap">{number}</span>'
-            end = "<td></td>" if download else ""
+            end = ""
+            if download:
+                end = "<td></td>"
+                if f.url:
+                    label = plain_name.join(says)
+                    end = f'<td class="acts"><a class="btn plain sm icon" href="{escape(f.url)}" aria-label="{label}">{down}</a></td>'
             lines.append(
-                f'<tr class="dir"><th scope="row" class="name"><div>{icon(f.icon)}<span>{name}{count}</span></div></th>'
+                f'<tr class="dir{depth}"><th scope="row" class="name"><div>{icon(f.icon)}<span>{name}{count}</span></div></th>'
                 f'<td class="r">{size}</td><td class="wide-only"></td>{end}</tr>'
             )
             continue
         end = ""
         if download:
-            url = escape(f.url)
+            url = f.url  # quoted: nothing in it could end the attribute
             label = plain_name.join(says)
             name = f'<a href="{url}">{name}</a>'
-            end = f'<td class="acts"><a class="btn plain sm icon" href="{url}?download=1" aria-label="{label}">{down}</a></td>'
+            look = ""
+            if f.preview:
+                look = f'<a class="btn plain sm icon" href="{f.preview}" data-preview aria-label="{plain_name.join(looks)}">{eye}</a>'
+            end = f'<td class="acts">{look}<a class="btn plain sm icon" href="{url}?download=1" aria-label="{label}">{down}</a></td>'
+        row_class = f' class="in{depth}"' if depth else ""
         lines.append(
-            f'<tr{" class=in" if f.inside else ""}><th scope="row" class="name"><div>{icon(f.icon)}<span>{name}</span></div></th>'
+            f'<tr{row_class}><th scope="row" class="name"><div>{icon(f.icon)}<span>{name}</span></div></th>'
             f'<td class="r">{size}</td><td class="sum wide-only"><span class="mono" title="MD5 {f.md5}">'
             f"{f.md5[:4]}…{f.md5[-4:]}</span></td>{end}</tr>"
         )
     return Markup("\n".join(lines))
+
+
+# What a reader would rather see first; text of all kinds comes after.
+_SHOWN_FIRST: Final = frozenset({"table", "pdf", "image", "svg", "video", "audio", "markdown"})
+
+
+def first_preview(rows: Sequence[FileRow], wanted: str | None, ordered: bool) -> FileRow | None:
+    """The file that the page shows: the one its depositor chose, else the first that says something by being looked at."""
+    found: FileRow | None = None
+    for row in rows:
+        if not row.kind:
+            continue
+        if row.key == wanted:
+            return row
+        if found is None or (not ordered and row.kind in _SHOWN_FIRST and found.kind not in _SHOWN_FIRST):
+            found = row
+        if wanted is None and (ordered or found.kind in _SHOWN_FIRST):
+            break
+    return found
+
+
+def fetching(rows: Sequence[FileRow], record: ExportRecord) -> list[tuple[str, str, str]]:
+    """(id, name, lines) of how to fetch the files by program, ready to be pasted; names of files are quoted for each."""
+    listed = [row for row in rows if not row.folder]
+    if not listed:
+        return []
+    first, number, archive = listed[0], record.id, f"{record.api_url}/files-archive"
+    some = listed[:_FETCHED]
+    tuples = "\n".join([f"    ({row.url!r}, {row.sha256!r}, {row.key!r})," for row in some])
+    more = f"# the first {len(some)} of {record.file_count} files\n" if len(some) < record.file_count else ""
+    name, url = _quoted_r(first.name), _quoted_r(first.url)
+    return [
+        (
+            "curl",
+            "curl",
+            f"curl -L -o {number}.zip {archive}\n\n"
+            f"curl -L -C - -o {shlex.quote(first.name)} {shlex.quote(first.url)}\n"
+            f"echo {shlex.quote(first.md5 + '  ' + first.name)} | md5sum -c",
+        ),
+        (
+            "python",
+            "Python",
+            "from pathlib import Path\n\nimport pooch\n\n"
+            f"{more}files = [\n{tuples}\n]\nfor url, sha256, name in files:\n"
+            f'    path = Path("{number}", name)\n'
+            "    path.parent.mkdir(parents=True, exist_ok=True)\n"
+            '    pooch.retrieve(url, known_hash=f"sha256:{sha256}", fname=path.name, path=path.parent)',
+        ),
+        (
+            "r",
+            "R",
+            f'download.file("{archive}", "{number}.zip", mode = "wb")\n'
+            f'unzip("{number}.zip", exdir = "{number}")\n\n'
+            f'download.file({url}, {name}, mode = "wb")\n'
+            f'stopifnot(tools::md5sum({name}) == "{first.md5}")',
+        ),
+    ]
+
+
+def _quoted_r(text: str) -> str:
+    """As a string of R: the same escapes as JSON's, but for those of pairs, which R does not know."""
+    return orjson.dumps(text).decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +355,7 @@ def _doi_state(view: RecordView, t: Texts) -> tuple[str, str]:
     _ = t.gettext
     return {
         "registered": ("", ""),
+        "draft": ("info", _("It will be registered when this draft is published.")),
         "external": ("", _("Registered elsewhere; this is a copy of that work.")),
         "reserved": ("info", _("Its registration is under way: the link works in some minutes.")),
         "failed": (
@@ -354,8 +495,11 @@ def record_page(
     files_page: int = 1,
     next_url: str | None = None,
     ask: str = "",
+    draft: bool = False,
 ) -> bytes:
     """The landing page in HTML, with the form to ask for access by a `user` or `guest` where `ask` says so.
+
+    With `draft` it shows what is not published yet, as it will look (`draft_preview`).
 
     `view.files` is the whole list or, when it is shorter than `view.file_count`, the page `files_page` of it
     (`FILES_A_PAGE` a page). `next_url` is where to go after logging in.
@@ -363,7 +507,7 @@ def record_page(
     t = texts(lang)
     _ = t.gettext
     metadata, access = view.data.metadata, view.data.access
-    is_public = access.record_public(view.today or today_utc())
+    is_public = not draft and access.record_public(view.today or today_utc())
     files: Sequence[FileView] = view.files or ()
     whole = len(files) >= view.file_count
     last_page = max(1, -(-view.file_count // FILES_A_PAGE))
@@ -375,7 +519,7 @@ def record_page(
     people, affiliations = _people(metadata.creators, "creators.name")
     contributors, contributor_places = _people(metadata.contributors, "contributors.name")
     contributor_roles = [words.role(p.role, _) for p in metadata.contributors]
-    rows = file_rows(files, settings, view.id, whole)
+    rows = file_rows(files, settings, view.id, whole, draft=draft)
     versions, more_versions = _versions(view)
     kind = words.resource_type(metadata.resource_type, _)
     abstract = plain(metadata.description or "")
@@ -390,8 +534,8 @@ def record_page(
         for r in metadata.related_identifiers
     ]
     latest = next((v for v in view.versions if v.id == view.latest_id), None)
-    may_download = bool(view.files) and view.file_count > 0
-    first = rows[0] if rows and not rows[0].folder else (rows[1] if len(rows) > 1 else None)
+    may_download = bool(view.files) and view.file_count > 0 and not draft
+    preview = first_preview(rows, view.data.default_preview, view.sorted_files) if files_page == 1 else None
     return render(
         "record",
         lang=lang,
@@ -424,7 +568,12 @@ def record_page(
         files_pages=pages(files_page, last_page) if last_page > 1 else [],
         last_page=last_page,
         may_download=may_download,
-        fetch_one=f"curl -L -C - -o {shlex.quote(first.name)} {shlex.quote(first.url)}" if first else "",
+        fetching=_fetch(rows, record, t) if may_download else "",
+        preview=preview,
+        draft=draft,
+        mail=_mail(metadata.title, record.doi_url or record.url),
+        styles=_STYLES,
+        badges=_badges(view.doi, record, settings, t) if view.doi else "",
         related=related,
         references=[
             (r.reference, identifier_url(r.scheme, r.identifier) if r.identifier else safe_url(r.reference))
@@ -434,7 +583,6 @@ def record_page(
         funding=[_funding(f) for f in metadata.funding],
         citation=apa(record),
         doi_path=quoted(view.doi or ""),
-        citation_style=STYLE,
         doi_state=_doi_state(view, t),
         versions=versions,
         more_versions=more_versions,
@@ -450,11 +598,117 @@ def record_page(
         ],
         published_in=_journal(metadata, t),
         custom=_custom(metadata),
-        exports=[f for f in FORMATS.values() if f.name != "linkset"],
+        alternates_of=_alternates(view.id),
+        exports=_export_links(view.id),
         json_ld=Markup(schemaorg.script(record, JSON_LD_FILES, abstract)),
         citation_tags=_meta(_citation_tags(record, files) if is_public else []),
         stats=_stats(view),
         today=view.today or today_utc(),
+    )
+
+
+# Those that programs for references read come first.
+_EXPORTS: Final = sorted(
+    (f for f in FORMATS.values() if f.name != "linkset"), key=lambda f: f.name not in ("bibtex", "ris", "csl")
+)
+_ALTERNATES: Final = "\n".join(
+    f'<link rel="alternate" type="{f.media_type}" href="/records/{{id}}/export/{f.name}" title="{f.title}">'
+    for f in _EXPORTS
+)
+_EXPORT_LINKS: Final = " ".join(f'<a href="/records/{{id}}/export/{f.name}">{f.title}</a>' for f in _EXPORTS)
+_STYLES: Final = Markup("".join(f'<option value="{name}">{title}</option>' for name, title in OFFERED))
+
+
+@lru_cache(maxsize=8)
+def _copy_button(language: str) -> tuple[str, str]:
+    """A button that copies an element's text, parted where the element's id stands. As the macro `copy_text`."""
+    _ = texts(language).gettext
+    return (
+        '<button class="btn sm" type="button" data-copy="#',
+        f'" data-copied="{escape(_("Copied"))}">{icon("copy")}<span data-label>{escape(_("Copy"))}</span></button>',
+    )
+
+
+def _badges(doi: str, record: ExportRecord, settings: Settings, t: Texts) -> Markup:
+    """What others paste to show the badge, each with its button. Made here for speed, as are the three below."""
+    image, url = f"{settings.base_url}/badge/doi/{quoted(doi)}.svg", record.doi_url or record.url
+    before, after = _copy_button(t.language)
+    made = []
+    for key, name, text in (
+        ("md", "Markdown", f"[![DOI]({image})]({url})"),
+        ("rst", "reStructuredText", f".. image:: {image}\n   :target: {url}\n   :alt: DOI {doi}"),
+        ("html", "HTML", f'<a href="{url}"><img src="{image}" alt="DOI {escape(doi)}"></a>'),
+    ):
+        made.append(
+            f'<div class="code"><p class="between"><span class="label">{name}</span>{before}badge-{key}{after}</p>'
+            f'<pre id="badge-{key}" tabindex="0" role="region" aria-label="{name}"><code>{escape(text)}</code></pre></div>'
+        )
+    return Markup("".join(made))
+
+
+def _fetch(rows: Sequence[FileRow], record: ExportRecord, t: Texts) -> Markup:
+    before, after = _copy_button(t.language)
+    says = t.gettext("Lines for %(name)s")
+    made: list[str] = []
+    for key, name, lines in fetching(rows, record):
+        label = says % {"name": name}
+        made.append(
+            f'<details name="fetch"{"" if made else " open"}><summary>{name}</summary><div class="code">'
+            f'<pre id="fetch-{key}" tabindex="0" role="region" aria-label="{escape(label)}"><code>{escape(lines)}</code></pre>'
+            f"{before}fetch-{key}{after}</div></details>"
+        )
+    return Markup("\n".join(made))
+
+
+def _alternates(record_id: int) -> Markup:
+    return Markup(_ALTERNATES.replace("{id}", str(record_id)))
+
+
+def _export_links(record_id: int) -> Markup:
+    return Markup(_EXPORT_LINKS.replace("{id}", str(record_id)))
+
+
+def _mail(title: str, url: str) -> str:
+    """A mail of this record to somebody: the address that begins it."""
+    subject = shorten(title, 150)
+    # RFC 6068 lets these stand; most titles and addresses have no others, and `quote` takes 10 microseconds.
+    subject = subject.replace(" ", "%20") if _MAILED(subject) else quote(subject)
+    return f"mailto:?subject={subject}&body={url if _MAILED(url) and ' ' not in url else quote(url)}"
+
+
+_MAILED: Final = re.compile(r"[A-Za-z0-9 ,.:/_~()-]*").fullmatch
+
+
+def draft_preview(
+    view: DraftView, *, settings: Settings, lang: str = "en", viewer: Viewer | None = None
+) -> bytes:
+    """A draft as its page will look once it is published, with a way back to its form."""
+    day = today_utc()
+    listed = [f for f in view.files if not f.hidden]
+    count = view.file_count or len(listed)
+    shown = RecordView(
+        id=view.id,
+        concept_id=view.concept_id,
+        index=view.index,
+        latest_id=view.id,
+        revision=view.revision,
+        created=view.created,
+        updated=view.updated,
+        data=view.data,
+        doi=view.doi or view.data.doi,
+        concept_doi=view.concept_doi,
+        doi_state="registered" if view.published else "draft",
+        owner_id=view.owner_id,
+        bucket=view.bucket,
+        status=view.data.access.status(day, has_files=bool(count)),
+        files=listed,
+        file_count=count,
+        total_bytes=view.total_bytes or sum(f.size for f in listed),
+        today=day,
+        sorted_files=view.sorted_files,
+    )
+    return record_page(
+        shown, settings=settings, lang=lang, viewer=viewer, next_url=f"/uploads/{view.id}/preview", draft=True
     )
 
 

@@ -11,7 +11,16 @@ import pytest
 from datacite import schema45
 
 from strongroom.metadata import vocabularies
-from strongroom.metadata.exports import FORMATS, ExportRecord, datacite, schemaorg, signposting
+from strongroom.metadata.exports import (
+    FORMATS,
+    ExportRecord,
+    bibtex,
+    csl,
+    datacite,
+    ris,
+    schemaorg,
+    signposting,
+)
 from strongroom.metadata.exports.citation import apa, authors
 from strongroom.metadata.exports.links import identifier_url, licence, safe_url
 from strongroom.metadata.exports.names import initials, natural, parts
@@ -406,11 +415,90 @@ def test_the_linkset_leads_there_and_back() -> None:
     assert all(b.get("collection") or b.get("describes") for b in back)
 
 
+# -- for reference managers
+
+
+def test_bibtex_is_written_as_zenodo_writes_it() -> None:
+    made = bibtex.render(export()).decode()
+    assert (
+        made
+        == """@dataset{rocca_serra_2019_1042,
+  author       = {Rocca-Serra, Philippe and
+                  Sansone, Susanna Assunta},
+  title        = {Frictionless Tabular data package for GC-MS data
+                  from Rose Genome article published in Nature
+                  genetics, June, 2018},
+  month        = mar,
+  year         = 2019,
+  publisher    = {Strongroom},
+  version      = 2,
+  doi          = {10.5072/strongroom.1042},
+  url          = {https://doi.org/10.5072/strongroom.1042},
+}"""
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "entry"),
+    [
+        ({}, "article"),
+        ({"custom": {}}, "misc"),  # an article without its journal
+        ({"resource_type": "publication-book"}, "book"),
+        ({"resource_type": "publication-dissertation"}, "phdthesis"),
+        ({"resource_type": "software"}, "software"),
+        ({"resource_type": "software", "creators": []}, "misc"),
+        ({"resource_type": None}, "misc"),
+    ],
+)
+def test_a_bibtex_entry_has_all_that_it_requires(changes: dict[str, Any], entry: str) -> None:
+    assert bibtex.render(export(metadata=FULL | changes)).decode().startswith(f"@{entry}{{")
+
+
+def test_nothing_ends_a_bibtex_field_before_its_end() -> None:
+    evil = {
+        "title": "100% {of_$x & #1}} \\",
+        "creators": [{"name": "European {Commission"}],
+        "publication_date": None,
+    }
+    made = bibtex.render(export(metadata=FULL | evil)).decode()
+    assert "100\\% (of\\_\\$x \\& \\#1)) \\textbackslash" in made
+    assert made.count("{") == made.count("}")
+    assert "author       = {{European (Commission}}" in made
+
+
+def test_ris_has_one_value_a_line() -> None:
+    text = ris.render(export(metadata=FULL | {"title": "one\ntwo\r\nER  - "})).decode()
+    lines = text.split("\r\n")
+    assert lines[0] == "TY  - JOUR"
+    assert lines[-2:] == ["ER  - ", ""]
+    assert "TI  - one two ER -" in lines
+    assert {
+        "AU  - Curie, Marie",
+        "AU  - European Commission",
+        "DA  - 2026/11/22",
+        "SP  - 1",
+        "EP  - 9",
+    } <= set(lines)
+    assert all(re.match(r"[A-Z][A-Z0-9]  - ", line) for line in lines[:-1])
+
+
+def test_csl_json_has_the_names_of_the_standard() -> None:
+    item = json.loads(csl.render(export(metadata=FULL)))
+    assert (item["type"], item["container-title"], item["issued"]) == (
+        "article-journal",
+        "J. Water",
+        {"date-parts": [[2026, 11, 22]]},
+    )
+    assert item["author"][2] == {"literal": "European Commission"}
+    assert csl.date_parts("2019-03/2020") == [[2019, 3], [2020]]
+    assert csl.date_parts("nonsense") == []
+
+
 # -- the registry
 
 
 @pytest.mark.parametrize("name", [name for name, f in FORMATS.items() if f.function])
-def test_every_format_renders_json_of_every_record(name: str) -> None:
+def test_every_format_renders_every_record(name: str) -> None:
     function = FORMATS[name].function
     assert function is not None
     for changes in (
@@ -418,7 +506,10 @@ def test_every_format_renders_json_of_every_record(name: str) -> None:
         {"metadata": FULL},
         {"files": None, "doi": None, "concept_doi": None, "versions": []},
     ):
-        assert json.loads(function(export(**changes)))
+        made = function(export(**changes))
+        assert made
+        if FORMATS[name].media_type.endswith("json"):
+            assert json.loads(made)
 
 
 def test_the_formats_that_signposting_names_exist() -> None:

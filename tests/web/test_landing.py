@@ -46,6 +46,8 @@ class Page(HTMLParser):
         self.json_ld: list[Any] = []
         self.words: list[str] = []
         self.scripted: list[str] = []
+        self.actions: set[str] = set()  # of forms that write, but for logging out
+        self.frames: list[str] = []
         self.feed(self.body)
         self.close()
         assert self.open == []
@@ -60,6 +62,10 @@ class Page(HTMLParser):
             self.open.append(tag)
         if tag == "a" and given.get("href"):
             self.links.append(str(given["href"]))
+        if tag == "form" and given.get("method") == "post" and given.get("action") != "/logout":
+            self.actions.add(str(given["action"]))
+        if tag == "iframe":
+            self.frames.append(str(given["src"]))
         if tag == "meta":
             self.meta.append((given.get("name") or given.get("property") or "", given.get("content") or ""))
         if re.fullmatch("h[1-6]", tag):
@@ -107,7 +113,7 @@ def test_the_rose_page_has_all_that_the_issue_names() -> None:
         "10.5072/strongroom.1042",
         "Cite all versions with 10.5072/strongroom.1010",
         "Rocca-Serra, P., & Sansone, S. A. (2019).",
-        "Style: APA",
+        "APA Harvard MLA Vancouver Chicago IEEE",
         "Creative Commons Attribution 4.0 International",
         "Use and share it for any purpose, if you name the creators.",
         "PhenoMeNal",
@@ -200,7 +206,7 @@ def test_what_a_depositor_types_can_never_become_markup() -> None:
     assert "<script>alert" not in page.body
     assert page.scripted == []
     assert not any(link.lower().startswith("javascript") for link in page.links)
-    assert page.body.count("<script") == 3  # theme, site, JSON-LD
+    assert page.body.count("<script") == page.body.count("<script src=") + 1  # JSON-LD
 
 
 def test_a_cleaned_description_is_shown_as_it_is() -> None:
@@ -327,10 +333,13 @@ def test_many_creators_are_folded_and_their_affiliations_numbered() -> None:
 def test_the_owner_learns_how_to_go_on_and_nobody_else() -> None:
     viewer = Viewer(1, "a@example.org", "secret-csrf")
     page = shown(may_edit=True, viewer=viewer)
-    assert "https://data.example.org/api/deposit/depositions/1042/actions/newversion" in page.text
+    assert page.actions == {"/records/1042/edit", "/records/1042/new-version"}
     assert 'value="secret-csrf"' in page.body
     assert "Log out" in page.text
-    assert "actions/newversion" not in shown().text
+    assert shown().actions == shown(may_edit=True).actions == set()
+    going_on = shown(may_edit=True, viewer=viewer, next_draft_id=1050)
+    assert going_on.actions == {"/records/1042/edit"}
+    assert "/uploads/1050" in going_on.links
     assert "Log out" not in shown().text
 
 
@@ -359,7 +368,7 @@ def test_fifty_thousand_files_are_shown_a_page_at_a_time() -> None:
     files = [file(f"f{n:05}.csv") for n in range(50_000)]
     body = record_page(record(files=files), settings=SETTINGS, files_page=3)
     page = Page(body)
-    listed = [link for link in page.links if link.endswith(".csv")]
+    listed = [link for link in page.links if link.endswith(".csv") and "/preview/" not in link]
     assert len(listed) == FILES_A_PAGE
     assert listed[0].endswith("/f01000.csv")
     assert "/records/1042?files_page=100#files" in page.links
@@ -370,7 +379,7 @@ def test_fifty_thousand_files_are_shown_a_page_at_a_time() -> None:
 def test_a_slice_of_the_files_is_taken_for_the_page_asked_for() -> None:
     part = [file(f"f{n:05}.csv") for n in range(500, 1000)]
     page = shown(files=part, file_count=1300, files_page=2)
-    assert len([link for link in page.links if link.endswith(".csv")]) == 500
+    assert len([link for link in page.links if link.endswith(".csv?download=1")]) == 500
     assert "Page 3" in page.body
     assert shown(files=part, file_count=1300, files_page=99)
 

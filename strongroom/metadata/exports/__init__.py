@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from strongroom.metadata.exports import datacite, schemaorg, signposting
+from strongroom.metadata.exports import bibtex, csl, datacite, ris, schemaorg, signposting
 from strongroom.metadata.exports.record import (
     ExportFile,
     ExportRecord,
@@ -51,6 +51,9 @@ _LISTED = (
     Format(
         "datacite-json", "DataCite JSON", "application/vnd.datacite.datacite+json", "json", datacite.render
     ),
+    Format("bibtex", "BibTeX", "application/x-bibtex", "bib", bibtex.render),
+    Format("ris", "RIS", "application/x-research-info-systems", "ris", ris.render),
+    Format("csl", "CSL JSON", "application/vnd.citationstyles.csl+json", "json", csl.render),
     Format("linkset", "Linkset", "application/linkset+json", "json", signposting.render),
 )
 FORMATS: Mapping[str, Format] = {listed.name: listed for listed in _LISTED}
