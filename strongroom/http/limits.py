@@ -24,6 +24,7 @@ GUEST = RateLimitItemPerMinute(600, namespace="guest")
 TOKEN = RateLimitItemPerMinute(6000, namespace="token")
 LOGIN = RateLimitItemPerMinute(10, namespace="login")
 SEARCH = RateLimitItemPerMinute(60, namespace="search")
+SUGGEST = RateLimitItemPerMinute(60, namespace="suggest")  # apart: typing must not use up what searching may
 
 
 KNOWN_TOKENS = 10_000
@@ -78,8 +79,10 @@ class Limits:
                 return Share(TOKEN, key)
         # A token nobody has made counts as none: else a made-up one each time would be no limit at all.
         address = self.address(request)
-        if path in ("/api/records", "/search", "/oai2d"):
+        if path in ("/api/records", "/search", "/search.atom", "/oai2d"):
             return Share(SEARCH, address)
+        if path == "/search/suggest":
+            return Share(SUGGEST, address)
         return Share(GUEST, address)
 
     def learn(self, request: Request) -> None:

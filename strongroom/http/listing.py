@@ -16,8 +16,8 @@ from strongroom.search.query import parse_bounds, parse_custom
 WINDOW = 10_000
 # Parameters that narrow a search; `keywords` is the old name of `subject`.
 FILTERS = (
-    "access_status", "access_right", "resource_type", "subject", "keywords", "file_type", "publication_date",
-    "communities", "type", "subtype", "bounds", "custom",
+    "access_status", "access_right", "resource_type", "subject", "keywords", "file_type", "license",
+    "publication_date", "communities", "type", "subtype", "bounds", "custom",
 )  # fmt: skip
 OLDEST_FIRST = frozenset({"oldest", "-mostrecent", "updated-asc", "oldestactivity"})
 BY_UPDATED = frozenset({"updated-desc", "updated-asc", "newestactivity", "oldestactivity"})
@@ -119,5 +119,6 @@ def search_request(
         resource_type=values("resource_type"),
         subject=values("subject", "keywords"),
         file_type=values("file_type"),
+        license=values("license"),
         publication_date=values("publication_date"),
     )

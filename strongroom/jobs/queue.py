@@ -107,6 +107,13 @@ def dead(session: Session, limit: int = 100) -> Sequence[AnyRow]:
     return session.execute(query.limit(limit)).all()
 
 
+def listed(session: Session, state: str, *, offset: int = 0, limit: int = 50) -> Sequence[AnyRow]:
+    """One page of the jobs of one state, as rows of the table `jobs`: those that are due first, of dead ones the latest."""
+    query = select(jobs).where(jobs.c.state == state)
+    order = jobs.c.updated.desc() if state == "dead" else jobs.c.run_at.asc()
+    return session.execute(query.order_by(order, jobs.c.id.desc()).offset(offset).limit(limit)).all()
+
+
 def retry(session: Session, id: int) -> None:
     """Let a dead job start anew, now. Raises NotFound."""
     values = {"state": "waiting", "attempts": 0, "run_at": now(), "updated": now()}

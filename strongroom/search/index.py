@@ -8,7 +8,7 @@ fields that queries name live in three of its own:
     fields   the same words, each with its field in front: `title=river`
     keys     whole values with their field: `doi=10.5281/zenodo.1`, `has=doi`, `hidden=private`
 
-Beside them stand four facets and columns of numbers for sorting and ranges. Why nothing is stemmed, what
+Beside them stand five facets and columns of numbers for sorting and ranges. Why nothing is stemmed, what
 facets cost and what was measured stands in docs/decisions/0004-search.md.
 """
 
@@ -27,13 +27,14 @@ import tantivy
 from tantivy import FieldType, Filter, Occur, Order, Query, TextAnalyzerBuilder, Tokenizer
 
 from strongroom.errors import Invalid, Malformed, StrongroomError
+from strongroom.metadata.vocabularies import licence_id
 from strongroom.search import query as q
 from strongroom.search.documents import Agent, Document
 from strongroom.search.fields import FIELDS
 
 # Raise with every change of the schema, the tokenizer or what a document's fields hold: an index of
 # another format is built anew.
-FORMAT = 1
+FORMAT = 2
 
 WINDOW = 10_000  # hits that paging reaches (api-legacy.md 3.1)
 HEAP = 15_000_000  # bytes a writer may use before it flushes; tantivy's least for one thread
@@ -53,7 +54,7 @@ _ANALYZER = (
 _BLANKS = TextAnalyzerBuilder(Tokenizer.whitespace()).build()
 _NUMBERS = [name for name, kind in FIELDS.items() if kind not in ("text", "key")]
 _EXACT = ("id", "concept", "version_index")  # numbers that are looked up, not only compared
-_FACET_FIELDS = ("resource", "status", "subject", "filetype")
+_FACET_FIELDS = ("resource", "status", "subject", "filetype", "licence")
 _SORT_FIELDS = ("publication_sort", "title_sort", "journal_sort", "meeting_sort", "session_sort")
 
 
@@ -146,6 +147,7 @@ class SearchRequest:
     resource_type: tuple[str, ...] = ()  # publication, publication::publication-article
     subject: tuple[str, ...] = ()  # also the old `keywords`
     file_type: tuple[str, ...] = ()
+    license: tuple[str, ...] = ()
     publication_date: tuple[str, ...] = ()  # 2019..2021, 2019, 2019-05-01..
     facets: bool = True
 
@@ -182,6 +184,7 @@ FACETS: dict[str, dict[str, Any]] = {
     "resource_type": {"terms": {"field": "resource", "size": 100}},
     "subject": {"terms": {"field": "subject", "size": FACET_SIZE}},
     "file_type": {"terms": {"field": "filetype", "size": FACET_SIZE}},
+    "license": {"terms": {"field": "licence", "size": FACET_SIZE}},
 }
 
 
@@ -564,6 +567,8 @@ class _Compiler:
             )
         if request.file_type:
             found["file_type"] = self.any_key("filetype", request.file_type)
+        if request.license:
+            found["license"] = self.any_key("license", request.license)
         if request.publication_date:
             found["publication_date"] = _one_of([_years(value) for value in request.publication_date])
         return found
@@ -814,6 +819,8 @@ def _values(d: Document) -> dict[str, Any]:
         for text in found
     ]
     values["subject"] = list(dict.fromkeys(keyword for keyword in d.keywords if keyword))
+    # Counted once each, though it is found by its older ids as well.
+    values["licence"] = list(dict.fromkeys(licence_id(given) or given for given in d.licences))
     for name in ("resource", "status", "filetype"):
         front = f"{name}="
         values[name] = [key.removeprefix(front) for key in keys if key.startswith(front)]

@@ -5,16 +5,19 @@ Like `landing`, pure rendering: doors hand in views and plain values and get byt
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from markupsafe import escape
+from markupsafe import Markup, escape
 
-from strongroom.metadata import vocabularies
+from strongroom.ids import today
+from strongroom.metadata import checks, vocabularies
 from strongroom.metadata.exports.names import natural
 from strongroom.metadata.exports.text import shorten
 from strongroom.metadata.html import plain
@@ -22,7 +25,7 @@ from strongroom.metadata.model import Metadata
 from strongroom.records.views import DraftView, RecordView
 from strongroom.settings import Settings
 from strongroom.web import words
-from strongroom.web.landing import file_lines, file_rows, highlight, pages
+from strongroom.web.landing import file_lines, file_rows, pages
 from strongroom.web.render import Texts, Viewer, render, texts
 
 MAX_RESULTS: Final = 10_000  # as deep as the search pages go
@@ -83,20 +86,31 @@ def _hit(view: RecordView, t: Texts, terms: Sequence[str] = ()) -> Hit:
     )
 
 
+@lru_cache(maxsize=256)
+def _pattern(terms: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile(f"({'|'.join(map(re.escape, terms))})", re.IGNORECASE)
+
+
+def highlight(text: str, terms: Sequence[str]) -> Markup:
+    """`text` as HTML with the words of a query marked; twenty of these are a third of a page of results."""
+    if not terms:
+        return Markup(html.escape(text))
+    pieces = _pattern(tuple(terms)).split(text)
+    return Markup(
+        "".join(f"<mark>{html.escape(p)}</mark>" if n % 2 else html.escape(p) for n, p in enumerate(pieces))
+    )
+
+
 def _snippet(text: str, terms: Sequence[str]) -> str:
     """The beginning of a description, or the part around the first word found."""
-    text = " ".join(text.split())
-    if (
-        terms
-        and (found := re.search("|".join(map(re.escape, terms)), text, re.IGNORECASE))
-        and found.start() > 200
-    ):
+    if terms and (found := _pattern(tuple(terms)).search(text)) and found.start() > 200:
         start = text.rfind(" ", 0, found.start() - 80) + 1
         return f"… {shorten(text[start:], _SNIPPET)}"
     return shorten(text, _SNIPPET)
 
 
 _WORD: Final = re.compile(r"\w{3,}")
+_ANY_WORD: Final = re.compile(r"\w+")
 _NOT_SHOWN: Final = re.compile(r"\bNOT\s+\S+|(?<!\S)-\S+|\b(?:AND|OR|TO)\b|[\w.]+:")
 
 
@@ -113,12 +127,13 @@ def front_page(
     lang: str = "en",
     viewer: Viewer | None = None,
     types: Sequence[tuple[str, int]] = (),
+    tries: Sequence[str] = (),
     by_month: Sequence[int] = (),
     counts: Mapping[str, int] | None = None,
 ) -> bytes:
     """The front page: search box, the newest records, how to deposit.
 
-    `types` are (main resource type, number of records), most first; `by_month` the deposits of up to 36 months,
+    `types` are (main resource type, number of records), most first; `tries` subjects to search for; `by_month` the deposits of up to 36 months,
     oldest first, drawn as shelves; `counts` may have `files` and `bytes`. Each part is left out when empty.
     """
     t = texts(lang)
@@ -133,6 +148,7 @@ def front_page(
         created=[v.created for v in newest],
         total=total,
         types=[(words.resource_type(k, _), _TYPE_ICONS.get(k, "object"), _type_url(k), n) for k, n in types],
+        tries=[(text, f"/search?{urlencode({'subject': text})}") for text in tries],
         shelves=_shelves(by_month),
         counts=counts or {},
     )
@@ -229,12 +245,28 @@ class SearchState:
             items.append(("page", str(state.page)))
         return f"/search?{urlencode(items)}" if items else "/search"
 
+    @property
+    def feed_url(self) -> str:
+        """The Atom feed of this search."""
+        return "/search.atom" + self.url(page=1, size=SearchState().size).removeprefix("/search")
+
+    @property
+    def years(self) -> tuple[str, str] | None:
+        """(from, to) where one span of years is chosen, `2016..2024` or `2016`; each may be empty."""
+        chosen = self.filters.get("publication_date", ())
+        found = _YEARS.fullmatch(chosen[0]) if len(chosen) == 1 else None
+        if found is None:
+            return None
+        first, dots, last = found.groups()
+        return first or "", (last or "") if dots else (first or "")
+
     def without(self, name: str, value: str) -> str:
         """The address without one filter, from the first page on."""
         rest = {n: [v for v in values if (n, v) != (name, value)] for n, values in self.filters.items()}
         return self.url(filters=rest, page=1)
 
 
+_YEARS: Final = re.compile(r"(\d{1,4})?(\.\.)?(\d{1,4})?")
 N_ = words.N_
 SORTS: Final = (
     ("bestmatch", N_("Best match")),
@@ -254,23 +286,65 @@ _FACETS: Final = {
     "communities": N_("Community"),
     "publication_date": N_("Year published"),
 }
+_ORDER: Final = {name: n for n, name in enumerate(_FACETS)}
+_SHOWN_FIRST: Final = 6  # values of a facet; more are folded
+_BARS: Final = 40  # as many years have a bar of their own; more share them
+# What the query language says of a query that it can't read, as far as it is always the same.
+REASONS: Final = (
+    N_("Unexpected end (a parenthesis or a value is missing)"),
+    N_("A number after ~ or ^ can't be read"),
+    N_("A ')' without its '('"),
+    N_("Unexpected end: a ')' is missing"),
+    N_("A quotation mark without its end"),
+    N_("A quotation mark within a word"),
+    N_("A range without its end"),
+    N_("A range reads [from TO to]"),
+    N_("A '/' must stand in quotes (or begin and end a regular expression)"),
+    N_("A '/' must stand in quotes"),
+    N_("The query is nested too deeply"),
+    N_("This can't be read"),
+    N_("_exists_ needs the name of a field"),
+    N_("A wildcard needs at least two letters or digits beside it"),
+    N_("More than one word begins with a wildcard"),
+    N_("A range needs a field before it, as in publication_date:[2017 TO 2018]"),
+)
 
 
-def _bucket_label(facet: str, bucket: Bucket, t: Texts) -> str:
+@lru_cache(maxsize=512)
+def licence_label(id: str) -> str:
+    """A licence in a word or two: "CC BY 4.0"; its title where it has no such name."""
+    if id.startswith("cc-"):
+        parts = id[3:].split("-")
+        letters = "-".join(p for p in parts if not p[:1].isdigit()).upper()
+        return " ".join(["CC", letters, *(p for p in parts if p[:1].isdigit())])
+    if id.startswith("cc0-"):
+        return f"CC0 {id[4:]}"
+    known = vocabularies.licence(id)
+    return known.title if known else id
+
+
+def value_label(name: str, value: str, t: Texts) -> str:
+    """A filter's value as a reader knows it."""
     # A sub-type's key is `publication::publication-article` (api-legacy.md 10.1).
-    key = bucket.key.rpartition("::")[2]
-    if facet == "access_status" and key in words.STATUSES:
+    key = value.rpartition("::")[2]
+    if name == "access_status" and key in words.STATUSES:
         return t.gettext(words.STATUSES[key])
-    if facet == "resource_type" and vocabularies.resource_type(key):
+    if name == "resource_type" and vocabularies.resource_type(key):
         return words.resource_type(key, t.gettext)
-    return bucket.label or bucket.key
+    if name == "license":
+        return licence_label(value)
+    if name == "publication_date":
+        first, dots, last = value.partition("..")
+        return t.edtf(f"{first}/{last}" if dots else value) or value
+    return value
 
 
 def _facet(facet: Facet, t: Texts) -> dict[str, Any]:
     def line(bucket: Bucket) -> dict[str, Any]:
+        label = value_label(facet.name, bucket.key, t)
         return {
             "key": bucket.key,
-            "label": _bucket_label(facet.name, bucket, t),
+            "label": bucket.label or label if label == bucket.key else label,
             "count": bucket.count,
             "selected": bucket.selected,
             "inner": [line(b) for b in bucket.inner],
@@ -281,7 +355,30 @@ def _facet(facet: Facet, t: Texts) -> dict[str, Any]:
         "name": facet.name,
         "label": t.gettext(known) if known else facet.label,
         "buckets": [line(b) for b in facet.buckets],
+        "open": any(b.selected or any(i.selected for i in b.inner) for b in facet.buckets[_SHOWN_FIRST:]),
     }
+
+
+def _bars(buckets: Sequence[Bucket], chosen: tuple[str, str] | None) -> dict[str, Any]:
+    """The years of a facet as bars: (x, y, width, height, chosen), and the first and last year."""
+    counts = {int(b.key): b.count for b in buckets if b.key.isdigit()}
+    if not counts:
+        return {}
+    first, last = min(counts), max(counts)
+    years = -(-(last - first + 1) // _BARS)  # of one bar
+    number = -(-(last - first + 1) // years)
+    sums = [sum(counts.get(first + n * years + i, 0) for i in range(years)) for n in range(number)]
+    highest = max(sums)
+    step = 240 / max(number, 12)
+    low, high = (chosen or ("", ""))[0] or "0", (chosen or ("", ""))[1] or "9999"
+    bars = []
+    for n, count in enumerate(sums):
+        if count:
+            height = round(2 + 54 * count / highest, 1)
+            begins = first + n * years
+            inside = begins + years - 1 >= int(low) and begins <= int(high)
+            bars.append((round(n * step, 1), round(56 - height, 1), round(step * 0.82, 1), height, inside))
+    return {"bars": bars, "first": first, "last": last}
 
 
 def search_page(
@@ -295,22 +392,30 @@ def search_page(
     facets: Sequence[Facet] = (),
     error: QueryError | None = None,
     sorts: Sequence[str] | None = None,
+    similar: tuple[str, int] | None = None,
 ) -> bytes:
-    """A page of results; with `error` the query and the spot instead. `sorts` are those offered (None: all)."""
+    """A page of results; with `error` the query and the spot instead. `sorts` are those offered (None: all).
+
+    `similar` is for a search that found nothing: a query of words like its own, and how many records that finds.
+    """
     t = texts(lang)
     terms = query_terms(state.query) if error is None else []
     last = max(1, min(-(-total // state.size), MAX_RESULTS // state.size))
-    shown = [_facet(f, t) for f in facets if f.buckets]
-    labels = {
-        (f["name"], b["key"]): b["label"] for f in shown for top in f["buckets"] for b in (top, *top["inner"])
-    }
-    offered = {name for f in shown for name in (f["name"],)}
+    shown = sorted(
+        (_facet(f, t) for f in facets if f.buckets and f.name != "publication_date"),
+        key=lambda f: _ORDER.get(f["name"], 99),
+    )
+    # Years are bars and two fields: these stand for a choice of one span.
+    dated = next((f.buckets for f in facets if f.name == "publication_date" and f.buckets), None)
+    years = _bars(dated, state.years) if dated else {}
+    listed = {(f["name"], b["key"]) for f in shown for top in f["buckets"] for b in (top, *top["inner"])}
+    if years and state.years:
+        listed |= {("publication_date", value) for value in state.filters["publication_date"]}
     chips = [
-        (labels.get((name, value), value), state.without(name, value))
+        (value_label(name, value, t), state.without(name, value))
         for name, values in state.filters.items()
         for value in values
     ]
-    listed = {(name, key) for name, key in labels}
     position = error.position if error is not None else None
     return render(
         "search",
@@ -324,10 +429,14 @@ def search_page(
         facets=shown,
         chips=chips,
         clear_url=state.url(filters={}, page=1),
-        # Filters that no checkbox stands for stay in the form as they are.
-        kept=[
-            (n, v) for n, vs in state.filters.items() for v in vs if n not in offered or (n, v) not in listed
-        ],
+        first_values=_SHOWN_FIRST,
+        years=years,
+        chosen=state.years or ("", ""),
+        # Filters that no field stands for stay in the form as they are.
+        kept=[(n, v) for n, vs in state.filters.items() for v in vs if (n, v) not in listed],
+        similar=(state.url(query=similar[0], page=1), similar[1]) if similar else None,
+        # A way on from a query that can't be read: its words.
+        words_url=state.url(query=" ".join(_ANY_WORD.findall(state.query)), page=1) if error else "",
         pages=pages(min(state.page, last), last) if total > state.size else [],
         last_page=last,
         sorts=[(name, t.gettext(text)) for name, text in SORTS if sorts is None or name in sorts],
@@ -389,8 +498,13 @@ def login_page(
     next_url: str = "/",
     email: str = "",
     error: str | None = None,
+    mismatch: bool = False,
+    ways: Sequence[Any] = (),
 ) -> bytes:
-    """Log in with a local account: POSTs `email`, `password`, `csrf` and `next` to `/login`. `error` is shown as it is."""
+    """Log in with a local account: POSTs `email`, `password`, `csrf` and `next` to `/login`. `error` is shown as it is.
+
+    `mismatch` says that it is about what was typed; `ways` are the buttons of others (`signin.Way`).
+    """
     return render(
         "login",
         lang=lang,
@@ -400,6 +514,8 @@ def login_page(
         csrf=csrf,
         email=email,
         error=error,
+        mismatch=mismatch,
+        ways=ways,
     )
 
 
@@ -469,45 +585,112 @@ def error_page(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class UploadsState:
+    """Which of one's uploads are asked for: `show` is all, drafts, published or shared; `sort` updated, newest or title."""
+
+    show: str = "all"
+    query: str = ""
+    sort: str = "updated"
+    page: int = 1
+
+    def url(self, **changes: Any) -> str:
+        """The address of this list with some of its parts changed; the defaults are left out."""
+        state, plain_state = replace(self, **changes), UploadsState()
+        items = {"show": state.show, "q": state.query, "sort": state.sort, "page": str(state.page)}
+        defaults = {"show": plain_state.show, "q": "", "sort": plain_state.sort, "page": "1"}
+        given = {name: value for name, value in items.items() if value != defaults[name]}
+        return f"/me/uploads?{urlencode(given)}" if given else "/me/uploads"
+
+
+_UPLOADS_A_PAGE: Final = 20
+
+
 def uploads_page(
-    drafts: Sequence[DraftView],
-    records: Sequence[RecordView],
+    uploads: Sequence[DraftView | RecordView],
+    state: UploadsState,
+    total: int,
     *,
     settings: Settings,
     viewer: Viewer,
     lang: str = "en",
-    total_records: int | None = None,
-    page: int = 1,
-    size: int = 20,
+    counts: Mapping[str, int] | None = None,
+    waiting: Sequence[tuple[str, str]] = (),
+    waiting_total: int = 0,
+    storage: tuple[int, int] | None = None,
+    problem: str | None = None,
+    admin: bool = False,
 ) -> bytes:
-    """The reader's own drafts (all that are given) and published records (one page of `total_records`)."""
+    """One page of the reader's uploads.
+
+    `counts` say how many each list has; `waiting` are (id, title) of requests that are open; `storage` bytes used and
+    allowed, where there is a quota; `problem` what is wrong with the words searched for.
+    """
     t = texts(lang)
     _ = t.gettext
-    total = len(records) if total_records is None else total_records
-    last = max(1, -(-total // size))
+    last = max(1, -(-total // _UPLOADS_A_PAGE))
     return render(
         "uploads",
         lang=lang,
         settings=settings,
         viewer=viewer,
-        next_url="/me/uploads",
-        drafts=[
-            {
-                "url": f"/uploads/{d.id}",
-                "title": d.data.metadata.title,
-                "edit": d.published,
-                "updated": d.updated,
-                "file_count": len(d.files),
-                "total_bytes": sum(f.size for f in d.files),
-            }
-            for d in drafts
-        ],
-        hits=[_hit(v, t) for v in records],
+        next_url=state.url(),
+        state=state,
+        items=[_own_draft(u, t) if isinstance(u, DraftView) else _own_record(u, t) for u in uploads],
         total=total,
-        page=page,
+        tabs=[
+            (name, label, state.url(show=name, page=1), (counts or {}).get(name, 0))
+            for name, label in (
+                ("all", _("All")),
+                ("drafts", _("Drafts")),
+                ("published", _("Published")),
+                ("shared", _("Shared with me")),
+            )
+        ],
+        sorts=[("updated", _("Last changed")), ("newest", _("Newest")), ("title", _("Title"))],
+        waiting=waiting,
+        waiting_total=waiting_total,
+        storage=storage,
+        problem=problem,
+        admin=admin,
         last_page=last,
-        pages=pages(min(page, last), last) if last > 1 else [],
+        pages=pages(min(state.page, last), last) if last > 1 else [],
     )
+
+
+def _own_draft(draft: DraftView, t: Texts) -> dict[str, Any]:
+    count = draft.file_count or len(draft.files)
+    said = draft.data
+    findings = checks.for_publication(said, today=today(), published=said if draft.published else None)
+    # Publishing looks at the files as well: none, or some where there should be none.
+    missing = len(findings) + (not draft.published and (count == 0) != said.metadata_only)
+    return {
+        "url": f"/uploads/{draft.id}",
+        "title": draft.data.metadata.title,
+        "draft": True,
+        "edit": draft.published,
+        "new_version": not draft.published and draft.index > 1,
+        "kind": words.resource_type(draft.data.metadata.resource_type, t.gettext),
+        "updated": draft.updated,
+        "file_count": count,
+        "total_bytes": draft.total_bytes or sum(f.size for f in draft.files),
+        "missing": missing,
+    }
+
+
+def _own_record(view: RecordView, t: Texts) -> dict[str, Any]:
+    hit = _hit(view, t)
+    return {
+        "url": hit.url,
+        "title": view.data.metadata.title,
+        "draft": False,
+        "hit": hit,
+        "kind": hit.kind,
+        "created": view.created,
+        "file_count": view.file_count,
+        "total_bytes": view.total_bytes,
+        "may_edit": view.may_edit,
+    }
 
 
 def draft_page(draft: DraftView, *, settings: Settings, viewer: Viewer, lang: str = "en") -> bytes:

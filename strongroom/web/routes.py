@@ -2,41 +2,35 @@
 
 from __future__ import annotations
 
-import secrets
-import time
 from collections.abc import Callable
 from datetime import date
 from typing import Any, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from strongroom.access import ANONYMOUS, Actor
-from strongroom.accounts import service as accounts
+from strongroom.access import Actor
 from strongroom.errors import (
     Forbidden,
     Gone,
-    Malformed,
     NotFound,
     StrongroomError,
     Unauthenticated,
 )
-from strongroom.http import listing, representations
+from strongroom.http import citations, representations
 from strongroom.http.caching import VARY, Ready, conditional, encoded, headers_for
 from strongroom.http.deprecation import LINK as OLD_LINK
 from strongroom.http.deprecation import deprecated
 from strongroom.http.deps import (
     actor_of,
     context,
-    cookie_name,
     flag,
     has_credentials,
     in_loop_or_thread,
     in_thread,
     number,
-    same_origin,
     who,
 )
 from strongroom.http.downloads import archive_of, content_of
@@ -45,8 +39,25 @@ from strongroom.metadata.exports import signposting
 from strongroom.metadata.vocabularies import removal_reasons
 from strongroom.records import drafts, queries
 from strongroom.settings import Settings
-from strongroom.web import account, apidocs, landing, links, pages, requests
-from strongroom.web.answers import form_of as _form
+from strongroom.web import (
+    account,
+    admin,
+    apidocs,
+    branding,
+    front,
+    landing,
+    links,
+    pages,
+    requests,
+    search,
+    settings_pages,
+    signin,
+    texts,
+    uploads,
+)
+from strongroom.web import citations as cite_pages
+from strongroom.web import deposit as deposit_form
+from strongroom.web import previews as preview_pages
 from strongroom.web.answers import go as _go
 from strongroom.web.answers import lang_of as _lang
 from strongroom.web.answers import page as _page
@@ -114,43 +125,6 @@ def _tombstone(request: Request, error: Gone) -> Response:
 # Records ---------------------------------------------------------------------------------------------------
 
 
-async def front(request: Request) -> Response:
-    """GET /: search box, the newest records, how to deposit."""
-    ctx, lang = context(request), _lang(request)
-    private = has_credentials(request)
-
-    def work() -> bytes:
-        with ctx.db.read() as session:
-            actor = actor_of(session, request) if private else ANONYMOUS
-            stamp = queries.newest_stamp(session)
-            key = ("front", request.app.state.edition, lang, stamp, today())
-            body = None if private else request.app.state.cache.get(key)
-            if body is not None:
-                return bytes(body)
-            newest = queries.newest(session, actor, 6)
-            total = _count(request, session)
-        body = pages.front_page(newest, total, settings=ctx.settings, lang=lang, viewer=_viewer(actor))
-        if not private:
-            request.app.state.cache.put(key, body)
-        return body
-
-    return _page(
-        await in_thread(request, work), headers=None if private else {"Cache-Control": "public, no-cache"}
-    )
-
-
-def _count(request: Request, session: Any) -> int:
-    """How many records there are, counted again after a hundred times as long as counting takes."""
-    state = request.app.state
-    expires, total = getattr(state, "counted", (0.0, 0))
-    started = time.monotonic()
-    if started >= expires:
-        total = queries.count_public(session)
-        ended = time.monotonic()
-        state.counted = (ended + 100 * (ended - started) if ended - started > 0.01 else 0.0, total)
-    return int(total)
-
-
 async def record(request: Request) -> Response | Ready:
     """GET /records/{id}: the landing page; a concept's id leads to its latest version."""
     ctx, lang = context(request), _lang(request)
@@ -161,6 +135,10 @@ async def record(request: Request) -> Response | Ready:
     accept = request.headers.get("accept", "")
     if accept and "html" not in accept and "*/*" not in accept:
         wanted = representations.negotiate(accept)
+        if wanted is representations.CITATION:
+            style, locale = citations.asked(request)
+            query = urlencode({k: v for k, v in (("style", style), ("locale", locale)) if v})
+            return _go(request, f"/records/{record_id}/citation" + (f"?{query}" if query else ""), 303)
         if wanted is not None:
             return _go(request, f"/records/{record_id}/export/{wanted.name}", 303)
 
@@ -278,8 +256,9 @@ async def record_file(request: Request) -> Response:
 
 
 async def record_archive(request: Request) -> Response:
-    """GET /records/{id}/files-archive: all files as one zip."""
-    return await archive_of(request, number(request.path_params["id"]))
+    """GET /records/{id}/files-archive: all files as one zip; with `prefix=folder/` those of a folder."""
+    prefix = request.query_params.get("prefix", "").strip("/")
+    return await archive_of(request, number(request.path_params["id"]), f"{prefix}/" if prefix else "")
 
 
 _old_address = deprecated(
@@ -334,162 +313,7 @@ async def badge(request: Request) -> Response:
     )
 
 
-async def search(request: Request) -> Response:
-    """GET /search: results as a page; a query with a mistake is shown with the spot."""
-    ctx, lang = context(request), _lang(request)
-    params = request.query_params
-    state = pages.SearchState(
-        query=params.get("q", "").strip(),
-        filters={
-            name: [v for v in params.getlist(name) if v]
-            for name in listing.FILTERS
-            if any(params.getlist(name))
-        },
-        sort=params.get("sort", ""),
-        size=_between(params.get("size"), 20, 1, 100),
-        page=_between(params.get("page"), 1, 1, 10_000),
-        all_versions=flag(params.get("all_versions")),
-    )
-
-    def work() -> tuple[bytes, int]:
-        with ctx.db.read() as session:
-            actor = actor_of(session, request)
-        shown: dict[str, Any] = {"settings": ctx.settings, "lang": lang, "viewer": _viewer(actor)}
-        try:
-            hits = ctx.search.search(
-                "records",
-                listing.search_request(params, state.page, state.size, state.sort, state.all_versions, actor),
-            )
-        except Malformed as error:
-            problem = pages.QueryError(error.message, getattr(error, "position", None))
-            return pages.search_page(state, [], 0, error=problem, **shown), 400
-        with ctx.db.read() as session:
-            found = queries.by_ids(session, actor, hits.ids)
-        facets = [
-            pages.Facet(name, name, [_bucket(b, state.filters.get(name, ())) for b in buckets])
-            for name, buckets in hits.facets.items()
-        ]
-        return pages.search_page(state, found, hits.total, facets=facets, **shown), 200
-
-    body, status = await in_thread(request, work)
-    return _page(body, status)
-
-
-def _bucket(bucket: Any, chosen: Any) -> pages.Bucket:
-    return pages.Bucket(
-        bucket.key,
-        bucket.key,
-        bucket.count,
-        bucket.key in chosen,
-        [_bucket(b, chosen) for b in bucket.inner],
-    )
-
-
-def _between(text: str | None, default: int, low: int, high: int) -> int:
-    try:
-        return max(low, min(high, int(text or default)))
-    except ValueError:
-        return default
-
-
 # Accounts --------------------------------------------------------------------------------------------------
-
-
-async def login_form(request: Request) -> Response:
-    """GET /login: the form."""
-    return _login(request, next_url=_safe_next(request.query_params.get("next")))
-
-
-def _login(
-    request: Request, *, next_url: str, email: str = "", error: str | None = None, status: int = 200
-) -> Response:
-    # Before there is a session, the form's token is matched with a cookie of its own.
-    token = request.cookies.get("strongroom-form") or secrets.token_urlsafe(24)
-    answer = _page(
-        pages.login_page(
-            settings=_settings(request),
-            lang=_lang(request),
-            csrf=token,
-            next_url=next_url,
-            email=email,
-            error=error,
-        ),
-        status,
-    )
-    answer.set_cookie(
-        "strongroom-form",
-        token,
-        path="/login",
-        httponly=True,
-        samesite="lax",
-        secure=_settings(request).is_https,
-    )
-    return answer
-
-
-async def login(request: Request) -> Response:
-    """POST /login: a new session, then on to where one came from."""
-    ctx = context(request)
-    form = await _form(request)
-    same_origin(request)
-    next_url = _safe_next(form.get("next"))
-    sent, kept = form.get("csrf", ""), request.cookies.get("strongroom-form", "-")
-    if not secrets.compare_digest(sent.encode("utf-8", "replace"), kept.encode("utf-8", "replace")):
-        return _login(request, next_url=next_url, email=form.get("email", ""), status=403)
-    request.app.limits.check_login(request)
-
-    def work() -> str | None:
-        with ctx.db.read() as session:  # half a second of argon2: no writer waits for it
-            user_id = accounts.check_login(session, form.get("email", ""), form.get("password", ""))
-        if user_id is None:
-            return None
-        with ctx.db.begin() as session:
-            return accounts.begin_session(session, user_id)
-
-    cookie = await in_thread(request, work)
-    if cookie is None:
-        return _login(
-            request,
-            next_url=next_url,
-            email=form.get("email", ""),
-            error=pages.wrong_password(_lang(request)),
-            status=401,
-        )
-    answer = _go(request, next_url, 303)
-    answer.set_cookie(
-        cookie_name(request),
-        cookie,
-        max_age=int(accounts.SESSION_LIFE.total_seconds()),
-        path="/",
-        httponly=True,
-        samesite="lax",
-        secure=ctx.settings.is_https,
-    )
-    return answer
-
-
-async def logout(request: Request) -> Response:
-    """POST /logout: end the session."""
-    ctx = context(request)
-    request.state.csrf = (await _form(request)).get("csrf", "")
-    cookie = request.cookies.get(cookie_name(request), "")
-
-    def work() -> None:
-        with ctx.db.begin() as session:
-            actor_of(session, request)
-            accounts.log_out(session, cookie)
-
-    await in_thread(request, work)
-    answer = _go(request, "/", 303)
-    answer.delete_cookie(cookie_name(request), path="/", secure=ctx.settings.is_https)
-    return answer
-
-
-def _safe_next(url: str | None) -> str:
-    """A path of ours to go on to; anything that could lead elsewhere becomes the front page."""
-    if not url or not url.startswith("/") or url.startswith(("//", "/\\")) or any(c < " " for c in url):
-        return "/"
-    return url
 
 
 def _reader(request: Request, work: Callable[[Any, Actor], T]) -> Callable[[], T]:
@@ -503,29 +327,6 @@ def _reader(request: Request, work: Callable[[Any, Actor], T]) -> Callable[[], T
             return work(session, actor)
 
     return inner
-
-
-async def uploads(request: Request) -> Response:
-    """GET /me/uploads: one's own drafts and records."""
-    ctx, lang = context(request), _lang(request)
-    page = _between(request.query_params.get("page"), 1, 1, 10_000)
-
-    def work(session: Any, actor: Actor) -> bytes:
-        open_ids = drafts.open_ids(session, actor, 100)
-        found = drafts.views(session, actor, open_ids)
-        opened = [found[i] for i in open_ids if i in found]
-        total, ids = queries.owned(session, actor, (page - 1) * 20, 20)
-        return pages.uploads_page(
-            opened,
-            queries.by_ids(session, actor, ids),
-            settings=ctx.settings,
-            viewer=_viewer(actor) or Viewer(actor.user_id or 0, actor.name or actor.email, ""),
-            lang=lang,
-            total_records=total,
-            page=page,
-        )
-
-    return _page(await in_thread(request, _reader(request, work)))
 
 
 async def draft(request: Request) -> Response:
@@ -571,13 +372,15 @@ async def static(request: Request) -> Response:
 async def robots(request: Request) -> Response:
     """GET /robots.txt: everything may be read; searches need not be crawled."""
     return Response(
-        "User-agent: *\nDisallow: /search\nDisallow: /login\nCrawl-delay: 1\n", media_type="text/plain"
+        "User-agent: *\nDisallow: /search\nDisallow: /login\nDisallow: /me/\nDisallow: /account/\nDisallow: /admin\n"
+        "Disallow: /uploads\nDisallow: /records/*/preview/\nDisallow: /records/*/citation\nCrawl-delay: 1\n",
+        media_type="text/plain",
     )
 
 
 PAGES: list[tuple[str, str, Callable[..., Any]]] = [
-    ("GET", "/", front),
-    ("GET", "/search", search),
+    *front.PAGES,
+    *search.PAGES,
     ("GET", "/records/{id}", record),
     ("GET", "/records/{id}/latest", latest),
     ("GET", "/records/{id}/export/{format}", export),
@@ -589,11 +392,10 @@ PAGES: list[tuple[str, str, Callable[..., Any]]] = [
     ("GET", "/doi/{doi:path}", doi),
     ("GET", "/badge/doi/{doi:path}", badge),
     ("GET", "/badge/DOI/{doi:path}", badge),
-    ("GET", "/login", login_form),
-    ("POST", "/login", login),
-    ("POST", "/logout", logout),
-    ("GET", "/me/uploads", uploads),
-    ("GET", "/uploads/{id}", draft),
+    *cite_pages.PAGES,
+    *preview_pages.PAGES,
+    *uploads.PAGES,
+    *deposit_form.PAGES,
     ("GET", "/deposit", deposit),
     ("GET", "/deposit/{id}", deposit),
     ("GET", "/static/{version}/{path:path}", static),
@@ -602,4 +404,9 @@ PAGES: list[tuple[str, str, Callable[..., Any]]] = [
     *apidocs.PAGES,
     *links.PAGES,
     *requests.PAGES,
+    *settings_pages.PAGES,
+    *signin.PAGES,
+    *texts.PAGES,
+    *branding.PAGES,
+    *admin.PAGES,
 ]

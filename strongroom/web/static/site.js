@@ -36,3 +36,9 @@ document.addEventListener("change", (event) => {
   const form = event.target.closest("form[data-auto]");
   if (form) form.requestSubmit();
 });
+
+// Suggestions in search fields: the script comes when one is first used.
+document.addEventListener("focusin", (event) => {
+  const input = event.target.closest("input[data-suggest]");
+  if (input) import("./search.js").then((search) => search.attach(input), () => { /* the field still searches */ });
+});
