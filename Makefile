@@ -25,13 +25,14 @@ $(VENV)/.installed-dev: pyproject.toml
 	$(BIN)/pip install -q --disable-pip-version-check -e '.[dev]'
 	@touch $(VENV)/.installed $@
 
-# What tests need from the system: a PostgreSQL, a Chromium, zip readers, nginx for the benchmark.
+# What tests need from the system: a PostgreSQL, a Chromium, zip readers, nginx for the benchmark, Java for the HTML checker.
 system:
 	@bash scripts/system.sh
 
-node: tests/.cache/node_modules/axe-core/axe.min.js
-tests/.cache/node_modules/axe-core/axe.min.js:
-	@mkdir -p tests/.cache && cd tests/.cache && npm install --silent --no-audit --no-fund --no-save axe-core@4
+# Checkers of pages: axe-core (accessibility), the Nu HTML checker (a jar).
+node: tests/.cache/node_modules/vnu-jar/package.json
+tests/.cache/node_modules/vnu-jar/package.json:
+	@mkdir -p tests/.cache && cd tests/.cache && npm install --silent --no-audit --no-fund --no-save axe-core@4 vnu-jar@26
 
 test: install-dev system node
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)

@@ -40,6 +40,7 @@ from strongroom.db import Database, wait_for
 from strongroom.errors import Conflict, Incomplete, NotFound, RateLimited, StrongroomError, WrongVerb
 from strongroom.http import deprecation, problems
 from strongroom.http.caching import Cache
+from strongroom.http.compression import packed
 from strongroom.http.limits import Limits
 from strongroom.http.routing import Routes
 from strongroom.jobs import Worker, wake
@@ -191,9 +192,14 @@ def edition(settings: Settings) -> str:
     """
     shown = settings.model_dump(
         mode="json",
-        include={"base_url", "content_url", "site_name", "contact_email", "doi_prefix", "doi_name", "doi_resolver", "registrar"},
+        include={"base_url", "content_url", "site_name", "contact_email", "site_logo", "accent_colour", "accent_colour_dark", "footer_text", "footer_links", "doi_prefix", "doi_name", "doi_resolver", "registrar"},
     )  # fmt: skip
     return blake2b(repr((__version__, appearance(), shown)).encode(), digest_size=5).hexdigest()
+
+
+def logged(path: str) -> str:
+    """A path as the log may say it: links sent by mail open something (design 5b)."""
+    return _SECRET.sub(r"/\1/…", path)
 
 
 def _sleep_on() -> None:
@@ -202,6 +208,7 @@ def _sleep_on() -> None:
 
 _BYTES = re.compile(r"/api/files/[^/]+/.|/(api/)?records?/[^/]+/(files/.|files-archive)")
 _SLASHES = re.compile(r"/{2,}")
+_SECRET = re.compile(r"^/(confirm|reset)/.*", re.DOTALL)
 _BUCKET = re.compile(r"^/+api/+files/+([^/]+)/(.+)$", re.DOTALL)
 
 # Zenodo's words for an address that is no route.
@@ -302,11 +309,13 @@ class Front:
                 raise WrongVerb(allowed=sorted(handlers))
             old = deprecation.headers_of(handler)
             response = await handler(request)
+            if not is_api or path == "/api/openapi.json":  # answers of the API are small
+                response = packed(request, response, self.state.cache)
             await response(scope, receive, sending)
         except RateLimited as error:
             await self._answer(request, error, is_api)(scope, receive, sending)
         except ClientDisconnect:
-            log.info("%s %s: the client went away", scope["method"], path)
+            log.info("%s %s: the client went away", scope["method"], logged(path))
             if not started:  # it may have stopped to send only
                 await self._answer(request, Incomplete(), is_api)(scope, receive, sending)
         except StrongroomError as error:
@@ -317,17 +326,21 @@ class Front:
             # Two at once made what can be there only once (PostgreSQL): the second is told to look again.
             if started:
                 raise
-            log.warning("%s %s: %s", scope["method"], path, error.orig)
+            log.warning("%s %s: %s", scope["method"], logged(path), error.orig)
             await self._answer(request, Conflict(), is_api)(scope, receive, sending)
         except Exception as error:
             if started:
                 raise
-            told = problems.unexpected(error, f"{scope['method']} {path}")
+            told = problems.unexpected(error, f"{scope['method']} {logged(path)}")
             await self._answer(request, told, is_api)(scope, receive, sending)
         finally:
             if log.isEnabledFor(logging.DEBUG):
                 log.debug(
-                    "%s %s %s %.1f ms", scope["method"], path, status, (time.perf_counter() - begun) * 1000
+                    "%s %s %s %.1f ms",
+                    scope["method"],
+                    logged(path),
+                    status,
+                    (time.perf_counter() - begun) * 1000,
                 )
 
     def _answer(self, request: Request, error: StrongroomError, is_api: bool) -> Response:

@@ -8,6 +8,7 @@ test fails when it is out of date.
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -53,6 +54,26 @@ class Settings(BaseSettings):
         "Strongroom", description="Name shown in pages, citations and as default publisher."
     )
     contact_email: str = Field("admin@localhost", description="Where users and harvesters write to.")
+    site_logo: str = Field(
+        "", description="Path of an SVG or PNG file shown beside the name (empty: the archive box)."
+    )
+    accent_colour: str = Field(
+        "", description="Colour of links and buttons, #rrggbb; darkened until text in it can be read."
+    )
+    accent_colour_dark: str = Field(
+        "", description="The same on dark ground (empty: the accent colour, lightened)."
+    )
+    footer_text: str = Field(
+        "", description="What the foot of each page says of this site (empty: a sentence)."
+    )
+    footer_links: str = Field(
+        "",
+        description="Further links in the foot of each page: `Legal notice /pages/legal, Status https://…`.",
+    )
+    pages_dir: str = Field(
+        "",
+        description="Folder of your own about.md, help.md, policies.md, terms.md (empty: <data_dir>/pages).",
+    )
 
     # mail
     smtp_host: str = Field(
@@ -65,6 +86,35 @@ class Settings(BaseSettings):
     smtp_username: str = Field("", description="Account at the mail server (empty: none is needed).")
     smtp_password: str = Field("", description="Its password.", json_schema_extra={"secret": True})
     mail_from: str = Field("", description="Sender of mails (empty: the contact's address).")
+
+    # logging in
+    accounts: Literal["open", "closed", "off"] = Field(
+        "open",
+        description="Accounts with a password of our own: anybody registers, only the operator makes them "
+        "(`strongroom user add`), or none can log in by password.",
+    )
+    orcid_client_id: str = Field("", description="Client id at ORCID (empty: no log-in by ORCID).")
+    orcid_client_secret: str = Field("", description="Its secret.", json_schema_extra={"secret": True})
+    orcid_url: str = Field(
+        "https://orcid.org", description="ORCID's address; the sandbox is https://sandbox.orcid.org."
+    )
+    github_client_id: str = Field("", description="Client id at GitHub (empty: no log-in by GitHub).")
+    github_client_secret: str = Field("", description="Its secret.", json_schema_extra={"secret": True})
+    github_url: str = Field(
+        "https://github.com", description="GitHub's address, or that of a GitHub Enterprise Server."
+    )
+    github_api_url: str = Field("https://api.github.com", description="Address of its API.")
+    oidc_issuer: str = Field(
+        "",
+        description="Issuer of another OpenID Connect provider, for instance the institution's (empty: none).",
+    )
+    oidc_client_id: str = Field("", description="Client id there.")
+    oidc_client_secret: str = Field("", description="Its secret.", json_schema_extra={"secret": True})
+    oidc_name: str = Field("your institution", description="Its name on the button “Continue with …”.")
+    oidc_icon: Path | None = Field(
+        None,
+        description="File with the picture on its button: SVG, PNG or WebP, 50 kB at most (empty: a building).",
+    )
 
     # identifiers
     doi_prefix: str = Field(
@@ -174,10 +224,36 @@ class Settings(BaseSettings):
         description="Seconds that running transfers have to finish after SIGTERM; then they are cut.",
     )
 
-    @field_validator("base_url", "content_url", "storage_endpoint", "datacite_url", "doi_resolver")
+    @field_validator(
+        "base_url", "content_url", "storage_endpoint", "datacite_url", "doi_resolver",
+        "orcid_url", "github_url", "github_api_url",
+    )  # fmt: skip
     @classmethod
     def _no_trailing_slash(cls, value: str) -> str:
         return value.rstrip("/")
+
+    @field_validator("accent_colour", "accent_colour_dark")
+    @classmethod
+    def _colour(cls, value: str) -> str:
+        if value and not re.fullmatch(r"#[0-9a-fA-F]{6}", value):
+            raise ValueError("must read #rrggbb, for instance #0d5c51, or be empty")
+        return value.lower()
+
+    @field_validator("site_logo")
+    @classmethod
+    def _picture(cls, value: str) -> str:
+        if value and not value.lower().endswith((".svg", ".png")):
+            raise ValueError("must be the path of an .svg or .png file, or empty")
+        return value
+
+    @field_validator("footer_links")
+    @classmethod
+    def _labelled_links(cls, value: str) -> str:
+        for link in filter(str.strip, value.split(",")):
+            label, _, address = link.strip().rpartition(" ")
+            if not label or not re.match(r"(https?://|mailto:|/(?![/\\]))", address):
+                raise ValueError(f"{link.strip()!r} must read: words, a blank, an address (https://… or /…)")
+        return value
 
     @field_validator("database_url")
     @classmethod
@@ -241,6 +317,12 @@ class Settings(BaseSettings):
     @property
     def is_sqlite(self) -> bool:
         return self.database.startswith("sqlite")
+
+    @property
+    def links_in_the_foot(self) -> list[tuple[str, str]]:
+        """(words, address) of `footer_links`."""
+        found = [link.strip().rpartition(" ") for link in self.footer_links.split(",") if link.strip()]
+        return [(label.strip(), address) for label, _, address in found]
 
     @property
     def files_dir(self) -> Path:

@@ -335,6 +335,26 @@ GET /
   -                                                         200  200  200  200  200  200  200
 GET /search
   -                                                         200  200  200  200  200  200  200
+GET /search.atom
+  -                                                         200  200  200  200  200  200  200
+GET /search/suggest
+  -                                                         200  200  200  200  200  200  200
+GET /help/search
+  -                                                         200  200  200  200  200  200  200
+GET /about
+  -                                                         200  200  200  200  200  200  200
+GET /help
+  -                                                         200  200  200  200  200  200  200
+GET /policies
+  -                                                         200  200  200  200  200  200  200
+GET /terms
+  -                                                         200  200  200  200  200  200  200
+GET /pages/{name}
+  -                                                         404  404  404  404  404  404  404
+GET /branding/colours.css
+  -                                                         200  200  200  200  200  200  200
+GET /branding/logo
+  -                                                         404  404  404  404  404  404  404
 GET /records/{id}
   open edit embargoed restricted                            200  200  200  200  200  200  200
   private                                                   401  403  200  200  200  200  200
@@ -349,6 +369,19 @@ GET /records/{id}/export/{format}
   private                                                   403  403  200  200  200  200  200
   withdrawn                                                 410  410  410  410  410  410  410
   draft                                                     404  404  404  404  404  404  404
+GET /records/{id}/citation
+  open edit embargoed restricted                            200  200  200  200  200  200  200
+  private                                                   401  403  200  200  200  200  200
+  withdrawn                                                 410  410  410  410  410  410  410
+  draft                                                     404  404  404  404  404  404  404
+GET /records/{id}/preview/{key:path}
+  open edit                                                 200  200  200  200  200  200  200
+  embargoed restricted private                              403  403  200  200  200  200  200
+  withdrawn                                                 410  410  410  410  410  410  410
+  draft                                                     404  404  404  404  404  404  404
+GET /uploads/{id}/preview/{key:path}
+  open embargoed restricted private withdrawn               403  403  404  404  404  404  404
+  edit draft                                                403  403  200  200  200  200  200
 GET /records/{id}/files-archive
   open edit                                                 200  200  200  200  200  200  200
   embargoed restricted private                              403  403  200  200  200  200  200
@@ -382,14 +415,91 @@ GET /login
   -                                                         200  200  200  200  200  200  200
 POST /login
   -                                                         403  403  403  403  403  403  403
+GET /login/new
+  -                                                         302  302  302  302  302  302  302
+POST /login/new
+  -                                                         403  403  403  403  403  403  403
+GET /login/{provider}
+  -                                                         404  404  404  404  404  404  404
+GET /login/{provider}/callback
+  -                                                         404  404  404  404  404  404  404
 POST /logout
   -                                                         303  303  303  303  303  303  303
+GET /register
+  -                                                         200  200  200  200  200  200  200
+POST /register
+  -                                                         403  403  403  403  403  403  403
+GET /forgotten
+  -                                                         200  200  200  200  200  200  200
+POST /forgotten
+  -                                                         403  403  403  403  403  403  403
+GET /confirm/{token}
+  -                                                         404  404  404  404  404  404  404
+POST /confirm/{token}
+  -                                                         403  403  403  403  403  403  403
+GET /reset/{token}
+  -                                                         404  404  404  404  404  404  404
+POST /reset/{token}
+  -                                                         403  403  403  403  403  403  403
+GET /account/settings
+  -                                                         302  302  302  302  302  302  302
+GET /account/settings/profile
+  -                                                         401  401  401  401  401  401  200
+POST /account/settings/profile
+  -                                                         401  401  401  401  401  401  303
+GET /account/settings/identities
+  -                                                         401  401  401  401  401  401  200
+POST /account/settings/identities/link
+  -                                                         401  401  401  401  401  401  404
+POST /account/settings/identities/{linked_id}/unlink
+  -                                                         401  401  401  401  401  401  404
+GET /account/settings/security
+  -                                                         401  401  401  401  401  401  200
+POST /account/settings/security/password
+  -                                                         401  401  401  401  401  401  400
+POST /account/settings/security/address
+  -                                                         401  401  401  401  401  401  400
+POST /account/settings/security/sessions
+  -                                                         401  401  401  401  401  401  404
 GET /me/uploads
   -                                                         401  200  200  200  200  200  200
 GET /uploads/{id}
   open embargoed restricted private                         401  404  302  302  302  302  302
   withdrawn                                                 401  404  404  404  404  404  404
   edit draft                                                401  403  200  200  200  200  200
+GET /uploads/new
+  -                                                         401  200  200  200  200  200  200
+POST /uploads
+  -                                                         401  401  401  401  401  401  303
+POST /uploads/{id}
+  open embargoed restricted private withdrawn               401  401  401  401  401  401  404
+  edit draft                                                401  401  401  401  401  401  303
+POST /uploads/{id}/prefill
+  open embargoed restricted private withdrawn               401  401  401  401  401  401  404
+  edit draft                                                401  401  401  401  401  401  400
+GET /uploads/{id}/preview
+  open embargoed restricted private withdrawn               401  404  404  404  404  404  404
+  edit draft                                                401  403  200  200  200  200  200
+GET /uploads/{id}/publish
+  open embargoed restricted private withdrawn               401  404  404  404  404  404  404
+  edit draft                                                401  403  200  200  200  200  200
+POST /uploads/{id}/publish
+  open embargoed restricted private withdrawn               401  401  401  401  401  401  404
+  edit draft                                                401  401  401  401  401  401  303
+GET /uploads/{id}/delete
+  open embargoed restricted private withdrawn               401  404  404  404  404  404  404
+  edit draft                                                401  403  200  200  200  200  200
+POST /uploads/{id}/delete
+  open embargoed restricted private withdrawn               401  401  401  401  401  401  404
+  edit draft                                                401  401  401  401  401  401  303
+POST /records/{id}/edit
+  open edit embargoed restricted private                    401  401  401  401  401  401  303
+  withdrawn                                                 401  401  401  401  401  401  403
+  draft                                                     401  401  401  401  401  401  303
+POST /records/{id}/new-version
+  open edit embargoed restricted private                    401  401  401  401  401  401  303
+  withdrawn                                                 401  401  401  401  401  401  403
+  draft                                                     401  401  401  401  401  401  404
 GET /deposit
   -                                                         301  301  301  301  301  301  301
 GET /deposit/{id}
@@ -538,6 +648,22 @@ GET /access/requests/confirm
   -                                                         404  404  404  404  404  404  404
 POST /access/requests/confirm
   -                                                         403  403  403  403  403  403  403
+GET /admin
+  -                                                         401  401  401  401  401  401  403
+GET /admin/users
+  -                                                         401  401  401  401  401  401  403
+POST /admin/users/{user_id}/{action}
+  -                                                         401  401  401  401  401  401  403
+GET /admin/records
+  -                                                         401  401  401  401  401  401  403
+POST /admin/records/{id}/withdraw
+  open edit embargoed restricted private withdrawn draft    401  401  401  401  401  401  403
+POST /admin/records/{id}/restore
+  open edit embargoed restricted private withdrawn draft    401  401  401  401  401  401  403
+GET /admin/jobs
+  -                                                         401  401  401  401  401  401  403
+POST /admin/jobs/{job_id}/retry
+  -                                                         401  401  401  401  401  401  403
 GET /robots.txt
   -                                                         200  200  200  200  200  200  200
 """
@@ -560,7 +686,7 @@ ROUTES = [(verb, path) for verb, path, _ in [*API, *PAGES]]
 FORM = b'--x\r\nContent-Disposition: form-data; name="file"; filename="new.txt"\r\n\r\nnew\r\n--x--\r\n'
 DESCRIBED = {"metadata": {"title": "Changed", "upload_type": "dataset", "creators": [{"name": "Doe, J"}]}}
 # The same for everybody, and about nothing that anybody could hide.
-SHARED = ("/static/", "/badge/", "/robots.txt", "/.well-known/", "/api/openapi.json")
+SHARED = ("/static/", "/branding/", "/badge/", "/robots.txt", "/.well-known/", "/api/openapi.json")
 
 
 class Ears(logging.Handler):
@@ -616,6 +742,8 @@ def request_of(verb: str, path: str, subject: Subject | None) -> Request:
     values |= dict.fromkeys(("link_id", "request_id", "comment_id", "group_id"), nobodys)
     values |= {"index": "0", "action": "accept"}
     values |= {"user_id": "999999", "token_id": "999999", "grant_id": "999999", "client_id": "none"}
+    values |= {"provider": "orcid", "token": "none", "linked_id": "999999"}
+    values |= {"name": "none", "job_id": "999999"}
     values |= {"type": "languages", "term": "eng", "orcid": "0000-0002-1825-0097"}
     _, _, values["version"], values["path"] = static_url("site.css").split("/", 3)
     if subject is not None:
@@ -680,7 +808,7 @@ def request_of(verb: str, path: str, subject: Subject | None) -> Request:
             return Request(
                 verb, filled, b"name=made", (("content-type", "application/x-www-form-urlencoded"),)
             )
-        case "POST", ("/login" | "/logout"):
+        case "POST", ("/login" | "/logout" | "/register" | "/forgotten" | "/account/settings/profile"):
             return Request(verb, filled, b"", (("content-type", "application/x-www-form-urlencoded"),))
     return Request(verb, filled)
 
@@ -691,7 +819,7 @@ def ask(site: Site, reader: Reader, request: Request, **more: str) -> Answer:
     answer = site.ask(request.verb, request.path, reader, request.body, headers)
     assert answer.status < 500, (request, reader.name, answer)
     assert answer.headers["x-content-type-options"] == "nosniff"
-    if request.path not in ("/login", "/logout"):
+    if request.path not in ("/login", "/logout", "/register", "/forgotten"):
         assert answer.cookies == (), (request, reader.name)
     keep = answer.headers["cache-control"]
     if not request.path.startswith(SHARED):
@@ -788,7 +916,7 @@ def _looks(all_kinds: dict[str, Subject]) -> Iterator[tuple[Request, dict[str, s
         yield Request("GET", f"/api/records/{subject.id - 1}/versions"), {}
         yield Request("GET", f"/records/{subject.id}?preview=1"), {}
         yield Request("GET", f"/api/files/{subject.bucket}?versions"), {}
-    for place in ("/api/records", "/search"):
+    for place in ("/api/records", "/search", "/search.atom", "/search/suggest"):
         for query in (
             "",
             "q=rose",
@@ -1056,8 +1184,7 @@ def test_over_https_the_cookie_is_for_this_host_alone(tmp_path_factory: pytest.T
         assert "secure" in shown.cookies[0].lower()
         body = f"email=owner@example.org&password={quote(PASSWORD)}&csrf={cookie.partition('=')[2]}".encode()
         done = site.ask("POST", "/login", None, body, {"cookie": cookie, "sec-fetch-site": "same-origin"})
-        (session,) = done.cookies
-        assert session.startswith("__Host-strongroom=")
+        (session,) = (c for c in done.cookies if c.startswith("__Host-strongroom="))
         assert {"secure", "path=/"} <= {part.strip().lower() for part in session.split(";")[1:]}
         assert "domain" not in session.lower()
     finally:

@@ -52,6 +52,7 @@ OF_KINDS: dict[tuple[str, str], tuple[tuple[str, ...], Level]] = {
     ("GET", "/api/deposit/depositions/{id}"): (("edit", "draft"), PREVIEW),
     ("GET", "/api/deposit/depositions/{id}/files"): (("edit", "draft"), PREVIEW),
     ("GET", "/uploads/{id}"): (("edit", "draft"), PREVIEW),
+    ("GET", "/uploads/{id}/preview"): (("edit", "draft"), PREVIEW),
     # There is no draft: who may preview is told so.
     ("PUT", "/api/records/{id}/draft/files/{key:path}/content/{part:int}"): (
         ("open", "embargoed", "restricted", "private", "withdrawn"),

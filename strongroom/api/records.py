@@ -17,7 +17,7 @@ from strongroom.api.file_entries import record_entry
 from strongroom.db import Session
 from strongroom.errors import Finding, Invalid, NotAcceptable
 from strongroom.files import service as files
-from strongroom.http import rdm, representations, shapes
+from strongroom.http import citations, rdm, representations, shapes
 from strongroom.http.caching import VARY, Ready, conditional, encoded, headers_for
 from strongroom.http.deps import (
     actor_of,
@@ -154,6 +154,18 @@ async def read(request: Request) -> Response | Ready:
             return answer
 
         return await in_thread(request, special)
+    if representation.name == representations.CITATION.name:
+
+        def cited() -> Response:
+            found = queries.find(ctx.db, who(request), record_id)
+            if isinstance(found, int):
+                query = f"?{request.url.query}" if request.url.query else ""
+                return _redirect(request, found, 302, query)
+            answer = citations.answer(request, found, ctx.settings, private)
+            answer.headers["Link"] = link
+            return answer
+
+        return await in_thread(request, cited)
     if request.query_params.get("prettyprint") and representation.name == "json":
 
         def pretty() -> Response:
@@ -292,6 +304,7 @@ def aggregations(facets: Mapping[str, Sequence[object]]) -> shapes.JSON:
             "label": _LABELS.get(name, name),
         }
         for name, buckets in facets.items()
+        if name in _LABELS  # the pages count licences too; Zenodo's answer has none
     }
 
 

@@ -134,7 +134,7 @@ def _user_of(session: Session, request: Request) -> Actor:
     cookie = request.cookies.get(cookie_name(request))
     if not cookie:
         return ANONYMOUS
-    actor = accounts.by_session(session, cookie)
+    actor = accounts.by_session(session, cookie, lambda key: _note_session(request, key))
     if actor.is_user and request.method not in SAFE:
         _check_origin(request)
         sent = request.headers.get("x-csrf-token") or getattr(request.state, "csrf", "") or ""
@@ -150,6 +150,17 @@ def _note_use(request: Request, token_id: int) -> None:
     def write() -> None:
         with ctx.db.begin(durable=False) as session:
             accounts.note_use(session, token_id)
+
+    request.app.state.requests.submit(write)
+
+
+def _note_session(request: Request, key: str) -> None:
+    """The same for a browser session."""
+    ctx = context(request)
+
+    def write() -> None:
+        with ctx.db.begin(durable=False) as session:
+            accounts.note_session(session, key)
 
     request.app.state.requests.submit(write)
 

@@ -38,8 +38,11 @@ async def content_of(request: Request, record_id: int, key: str, *, attachment: 
     )
 
 
-async def archive_of(request: Request, record_id: int) -> Response:
-    """All files of a published record as one zip. Raises NotFound, Gone, Forbidden."""
+async def archive_of(request: Request, record_id: int, prefix: str = "") -> Response:
+    """All files of a published record as one zip, or those whose key begins with `prefix`, a folder.
+
+    Raises NotFound, Gone, Forbidden.
+    """
     ctx = context(request)
 
     def work() -> tuple[RecordView, bool]:
@@ -52,8 +55,15 @@ async def archive_of(request: Request, record_id: int) -> Response:
         raise Forbidden()
     if not view.files:
         raise NotFound("This record has no files.")
-    listed = view.files
+    listed = [f for f in view.files if f.key.startswith(prefix)] if prefix else view.files
+    if not listed:
+        raise NotFound("This record has no folder of this name.")
     archive = await in_thread(request, Archive.plan, lambda: listed, view.created)
     return archive_response(
-        request, archive, ctx.store, filename=f"{view.id}.zip", public=public, pool=ctx.blocks
+        request,
+        archive,
+        ctx.store,
+        filename=f"{view.id}-{prefix.strip('/').rpartition('/')[2]}.zip" if prefix else f"{view.id}.zip",
+        public=public,
+        pool=ctx.blocks,
     )

@@ -54,6 +54,8 @@ FACETS = [
             Bucket("software", "Software", 0),
         ],
     ),
+    Facet("license", "Licence", [Bucket("cc-by-4.0", "cc-by-4.0", 96), Bucket("mit", "mit", 8)]),
+    Facet("publication_date", "Year", [Bucket(str(y), str(y), (y - 2000) * 3) for y in range(2026, 2005, -1)]),
     Facet("file_type", "File type", [Bucket(ext, ext, 61 - n) for n, ext in enumerate(["csv", "pdf", "xlsx", "zip", "txt", "md", "json", "xml", "tsv", "png", "gif"])]),
 ]  # fmt: skip
 
@@ -153,7 +155,17 @@ def build() -> dict[str, tuple[int, bytes]]:
         "/missing": (404, pages.error_page(404, settings=SETTINGS)),
         "/me/uploads": (
             200,
-            pages.uploads_page([draft()], views, settings=SETTINGS, viewer=VIEWER, total_records=50),
+            pages.uploads_page(
+                [draft(), *views],
+                pages.UploadsState(),
+                50,
+                settings=SETTINGS,
+                viewer=VIEWER,
+                counts={"all": 50, "drafts": 1, "published": 49},
+                waiting=[("00000000-0000-4000-8000-000000000001", "Someone asks to see the files of a record")],
+                waiting_total=1,
+                storage=(12_400_000_000, 150_000_000_000),
+            ),
         ),
         "/uploads/1044": (200, pages.draft_page(draft(), settings=SETTINGS, viewer=VIEWER)),
     }  # fmt: skip
@@ -176,6 +188,11 @@ def serve() -> Iterator[tuple[str, list[str]]]:
             elif path.startswith("/badge/"):
                 status, body = 200, pages.badge(path.removeprefix("/badge/doi/"))
                 headers = {"Content-Type": "image/svg+xml"}
+            elif (
+                "/preview/" in path
+            ):  # previews need files, which samples have none of: tests/browser/test_record.py
+                status, body = 200, b"<!doctype html><html lang=en><title>Preview</title><h1>Preview</h1>"
+                headers = {"Content-Type": "text/html"}
             else:
                 status, body = built.get(path, (404, b"<!doctype html><title>x</title>"))
             self.send_response(status)

@@ -1,0 +1,72 @@
+"""Pages go packed to who takes it, and only those that hold nobody's secrets."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterator
+
+import pytest
+
+from strongroom.web.render import static_url
+from tests.app import Reader, Site, running
+
+PACKED = {"accept-encoding": "br, gzip;q=0.8"}
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with running(tmp_path_factory.mktemp("data")) as site:
+        yield site
+
+
+@pytest.fixture(scope="module")
+def owner(site: Site) -> Reader:
+    return site.reader("owner")
+
+
+@pytest.fixture(scope="module")
+def page(site: Site, owner: Reader) -> str:
+    return f"/records/{site.desk.deposit(owner.actor)}"
+
+
+@pytest.mark.parametrize("path", ["/", "page", static_url("site.css"), static_url("site.js")])
+def test_what_anybody_may_have_is_packed(site: Site, page: str, path: str) -> None:
+    path = page if path == "page" else path
+    plain = site.ask("GET", path)
+    assert "content-encoding" not in plain.headers
+    assert "Accept-Encoding" in plain.headers["vary"]
+    for _ in range(2):  # made, then from the cache
+        small = site.ask("GET", path, headers=PACKED)
+        assert small.headers["content-encoding"] == "gzip"
+        assert "Accept-Encoding" in small.headers["vary"]
+        assert int(small.headers["content-length"]) == len(small.body) < len(plain.body)
+        assert gzip.decompress(small.body) == plain.body
+
+
+def test_its_etag_is_weak_and_spares_the_next_one(site: Site, page: str) -> None:
+    etag = site.ask("GET", page, headers=PACKED).headers["etag"]
+    assert etag.startswith('W/"')
+    assert etag.removeprefix("W/") == site.ask("GET", page).headers["etag"]
+    assert site.ask("GET", page, headers={**PACKED, "if-none-match": etag}).status == 304
+
+
+@pytest.mark.parametrize("refused", ["", "identity", "gzip;q=0", "br, gzip; q=0.0"])
+def test_who_does_not_take_it_gets_it_plain(site: Site, page: str, refused: str) -> None:
+    assert "content-encoding" not in site.ask("GET", page, headers={"accept-encoding": refused}).headers
+
+
+def test_what_is_made_for_one_reader_is_not_packed(site: Site, owner: Reader, page: str) -> None:
+    private = site.session("owner in a browser", owner)
+    answer = site.ask("GET", page, private, headers=PACKED)
+    assert answer.status == 200
+    assert "private" in answer.headers["cache-control"]
+    assert "content-encoding" not in answer.headers
+
+
+def test_bytes_of_deposits_are_sent_as_they_are(site: Site, owner: Reader) -> None:
+    draft = site.desk.create(owner.actor)
+    site.desk.put(owner.actor, draft, "page.html", b"<p>text</p>" * 1000)
+    record = site.desk.publish(owner.actor, draft)
+    answer = site.ask("GET", f"/records/{record}/files/page.html", headers=PACKED)
+    assert "content-encoding" not in answer.headers
+    assert answer.body == b"<p>text</p>" * 1000
