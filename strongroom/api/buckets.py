@@ -7,14 +7,13 @@ from urllib.parse import unquote_to_bytes
 from starlette.requests import Request
 from starlette.responses import Response
 
-from strongroom.api import upload
 from strongroom.db import Session
 from strongroom.errors import Forbidden, Invalid, NotFound, Unauthenticated
 from strongroom.files import quotas
 from strongroom.files import service as files
 from strongroom.files.service import Bucket
 from strongroom.files.views import FileView
-from strongroom.http import shapes
+from strongroom.http import shapes, upload
 from strongroom.http.deps import actor_of, context, flag, has_credentials, in_thread, json_answer, writer
 from strongroom.http.transfer import file_response
 from strongroom.ids import iso

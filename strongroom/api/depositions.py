@@ -11,13 +11,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from strongroom.access import ACTIONS, Actor, require_edit, require_user
-from strongroom.api import upload
 from strongroom.context import Context
 from strongroom.db import Session
 from strongroom.errors import Finding, Invalid, NotFound
 from strongroom.files import service as files
 from strongroom.files.keys import safe_form_name
-from strongroom.http import shapes
+from strongroom.http import shapes, upload
 from strongroom.http.deprecation import deprecated
 from strongroom.http.deps import (
     actor_of,

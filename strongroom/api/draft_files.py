@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from strongroom.access import Actor
-from strongroom.api import parts, upload
+from strongroom.api import parts
 from strongroom.api.file_entries import (
     JSON,
     check_octets,
@@ -38,6 +38,7 @@ from strongroom.files import service as files
 from strongroom.files.service import Bucket
 from strongroom.files.transfers import FETCH, LOCAL, MULTIPART, PENDING, Wanted
 from strongroom.files.views import FileView
+from strongroom.http import upload
 from strongroom.http.archive import Archive, archive_response
 from strongroom.http.deps import actor_of, context, flag, in_thread, json_answer, json_body, writer
 from strongroom.http.transfer import file_response, guess_type

@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from starlette.requests import Request
 from starlette.responses import Response
 
-from strongroom.api import upload
 from strongroom.api.file_entries import JSON, check_octets, entry_of, id_of, key_of, pending_entry
 from strongroom.context import Context
 from strongroom.db import AnyRow
@@ -19,6 +18,7 @@ from strongroom.errors import Incomplete, Invalid, NotFound, StorageFull
 from strongroom.files import digests, transfers
 from strongroom.files import service as files
 from strongroom.files.transfers import FAILED, FETCH, LOCAL, MULTIPART, PENDING, VERIFYING
+from strongroom.http import upload
 from strongroom.http.deps import actor_of, context, in_thread, json_answer, writer
 from strongroom.records import drafts, tasks
 from strongroom.storage.receive import receive

@@ -24,7 +24,7 @@ def viewer_of(actor: Actor) -> Viewer | None:
     """How the header shows who reads; a token shows nobody, since it has no session to end."""
     if actor.user_id is None or actor.via != "session":
         return None
-    return Viewer(actor.user_id, actor.name or actor.email, actor.csrf)
+    return Viewer(actor.user_id, actor.name or actor.email, actor.csrf, actor.is_admin)
 
 
 def page(body: bytes, status: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -20,7 +20,6 @@ from starlette.responses import Response
 
 from strongroom.access import Actor, may_edit, require_edit
 from strongroom.accounts import profiles
-from strongroom.api import upload
 from strongroom.context import Context
 from strongroom.db import Session
 from strongroom.errors import (
@@ -37,7 +36,7 @@ from strongroom.errors import (
 from strongroom.files import service as files
 from strongroom.files import transfers
 from strongroom.files.keys import safe_form_name
-from strongroom.http import problems
+from strongroom.http import problems, upload
 from strongroom.http.deps import actor_of, body_stream, context, if_match, in_thread, number
 from strongroom.http.forms import FilePart, parse_form
 from strongroom.ids import iso, today

@@ -721,14 +721,3 @@ def _stats(view: RecordView) -> dict[str, int]:
 def link_header(view: RecordView, settings: Settings) -> str:
     """The signposting `Link` header of the landing page, at most 3,000 bytes."""
     return signposting.header(ExportRecord.of(view, settings, max_files=100))
-
-
-def highlight(text: str, terms: Sequence[str]) -> Markup:
-    """`text` with the words of a query marked."""
-    if not terms:
-        return escape(text)
-    pattern = re.compile(rf"({'|'.join(re.escape(term) for term in terms)})", re.IGNORECASE)
-    return Markup("").join(
-        Markup("<mark>{}</mark>").format(part) if n % 2 else escape(part)
-        for n, part in enumerate(pattern.split(text))
-    )

@@ -25,7 +25,7 @@ from strongroom.metadata.model import Metadata
 from strongroom.records.views import DraftView, RecordView
 from strongroom.settings import Settings
 from strongroom.web import words
-from strongroom.web.landing import file_lines, file_rows, pages
+from strongroom.web.landing import pages
 from strongroom.web.render import Texts, Viewer, render, texts
 
 MAX_RESULTS: Final = 10_000  # as deep as the search pages go
@@ -691,30 +691,3 @@ def _own_record(view: RecordView, t: Texts) -> dict[str, Any]:
         "total_bytes": view.total_bytes,
         "may_edit": view.may_edit,
     }
-
-
-def draft_page(draft: DraftView, *, settings: Settings, viewer: Viewer, lang: str = "en") -> bytes:
-    """An open draft as its owner sees it, and how to go on with it through the API (a form follows later)."""
-    t = texts(lang)
-    _ = t.gettext
-    metadata = draft.data.metadata
-    files = draft.files[:500]
-    base = f"{settings.base_url}/api"
-    return render(
-        "draft",
-        lang=lang,
-        settings=settings,
-        viewer=viewer,
-        next_url=f"/uploads/{draft.id}",
-        draft=draft,
-        metadata=metadata,
-        kind=words.resource_type(metadata.resource_type, _),
-        people=_people(metadata, t),
-        rows=file_lines(
-            file_rows(files, settings, draft.id, len(files) == len(draft.files)), t, download=False
-        ),
-        total_bytes=sum(f.size for f in draft.files),
-        deposition=f"{base}/deposit/depositions/{draft.id}",
-        bucket=f"{base}/files/{draft.bucket}",
-        warnings=[str(getattr(w, "messages", [w])[0]) for w in draft.warnings],
-    )

@@ -64,6 +64,7 @@ class Viewer:
     id: int
     name: str
     csrf: str
+    is_admin: bool = False
 
 
 # ── Static files ──

@@ -11,7 +11,6 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from strongroom.access import Actor
 from strongroom.errors import (
     Forbidden,
     Gone,
@@ -37,7 +36,7 @@ from strongroom.http.downloads import archive_of, content_of
 from strongroom.ids import today
 from strongroom.metadata.exports import signposting
 from strongroom.metadata.vocabularies import removal_reasons
-from strongroom.records import drafts, queries
+from strongroom.records import queries
 from strongroom.settings import Settings
 from strongroom.web import (
     account,
@@ -65,7 +64,6 @@ from strongroom.web.answers import viewer_of as _viewer
 from strongroom.web.render import (
     PAGE_HEADERS,
     STATIC_HEADERS,
-    Viewer,
     static_file,
 )
 
@@ -314,45 +312,6 @@ async def badge(request: Request) -> Response:
 
 
 # Accounts --------------------------------------------------------------------------------------------------
-
-
-def _reader(request: Request, work: Callable[[Any, Actor], T]) -> Callable[[], T]:
-    ctx = context(request)
-
-    def inner() -> T:
-        with ctx.db.read() as session:
-            actor = actor_of(session, request)
-            if not actor.is_user:
-                raise Unauthenticated()
-            return work(session, actor)
-
-    return inner
-
-
-async def draft(request: Request) -> Response:
-    """GET /uploads/{id}: what a draft holds and how to go on; where nothing is open, one's record."""
-    ctx, lang = context(request), _lang(request)
-    draft_id = number(request.path_params["id"])
-
-    def work(session: Any, actor: Actor) -> bytes | int:
-        view = drafts.view(session, actor, draft_id)
-        if view is None:
-            try:
-                mine = queries.by_id(session, actor, draft_id).may_edit
-            except StrongroomError:
-                mine = False
-            if not mine:
-                raise NotFound()
-            return draft_id
-        return pages.draft_page(
-            view,
-            settings=ctx.settings,
-            viewer=_viewer(actor) or Viewer(actor.user_id or 0, actor.name or actor.email, ""),
-            lang=lang,
-        )
-
-    done = await in_thread(request, _reader(request, work))
-    return _go(request, f"/records/{done}") if isinstance(done, int) else _page(done)
 
 
 async def deposit(request: Request) -> Response:

@@ -167,7 +167,6 @@ def build() -> dict[str, tuple[int, bytes]]:
                 storage=(12_400_000_000, 150_000_000_000),
             ),
         ),
-        "/uploads/1044": (200, pages.draft_page(draft(), settings=SETTINGS, viewer=VIEWER)),
     }  # fmt: skip
 
 

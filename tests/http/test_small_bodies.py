@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import select
 from starlette.requests import ClientDisconnect
 
-from strongroom.api import upload
 from strongroom.errors import Incomplete
 from strongroom.files.models import uploads
+from strongroom.http import upload
 from strongroom.settings import Settings
 from tests.app import Reader, Site
 from tests.test_query_counts import DEPOSIT

@@ -17,7 +17,6 @@ from strongroom.web.landing import (
     FILES_A_PAGE,
     description_html,
     file_rows,
-    highlight,
     link_header,
     pages,
     phrase_url,
@@ -422,9 +421,3 @@ def test_page_numbers(current: int, last: int, expected: list[int | None]) -> No
 def test_searches_are_quoted() -> None:
     assert phrase_url("keywords", "rose scent") == "/search?q=keywords%3A%22rose+scent%22"
     assert phrase_url("keywords", 'a"b\\é') == search_url('keywords:"a\\"b\\\\é"')
-
-
-def test_found_words_are_marked_and_escaped() -> None:
-    assert highlight("A <Rose> rose", ["rose"]) == "A &lt;<mark>Rose</mark>&gt; <mark>rose</mark>"
-    assert highlight("a.b", ["."]) == "a<mark>.</mark>b"
-    assert highlight("a<b", []) == "a&lt;b"

@@ -230,19 +230,13 @@ def test_uploads_list_drafts_and_records() -> None:
     assert "None of these has such words." in shown([], UploadsState(query="x"), 0).text
 
 
-def test_a_draft_says_how_to_go_on() -> None:
-    page = Page(
-        pages.draft_page(draft(warnings=["The licence is not known."]), settings=SETTINGS, viewer=VIEWER)
-    )
-    assert "https://data.example.org/api/files/cccc" in page.text
-    assert "https://data.example.org/api/deposit/depositions/1044/actions/publish" in page.text
-    assert "The licence is not known." in page.text
-    edit = Page(pages.draft_page(draft(published=True), settings=SETTINGS, viewer=VIEWER))
-    assert "This corrects the description of a published record." in edit.text
-    assert "/api/files/" not in edit.text
-
-
 def test_the_badge_is_svg_with_the_doi() -> None:
     for path in ("10.5072/a<b.1", "10.5072/a<b.1.svg"):
         root = ET.fromstring(pages.badge(path))
         assert "DOI 10.5072/a<b.1" in "".join(root.itertext())
+
+
+def test_found_words_are_marked_and_escaped() -> None:
+    assert pages.highlight("A <Rose> rose", ["rose"]) == "A &lt;<mark>Rose</mark>&gt; <mark>rose</mark>"
+    assert pages.highlight("a.b", ["."]) == "a<mark>.</mark>b"
+    assert pages.highlight("a<b", []) == "a&lt;b"
