@@ -32,6 +32,11 @@ from strongroom.settings import Settings
 STAND_IN = "@unconfirmed.invalid"
 
 
+def shown(address: str) -> str | None:
+    """An account's address as others and itself see it; None while it waits to be confirmed."""
+    return None if address.endswith(STAND_IN) else address
+
+
 class Taken(Conflict):
     """There is an account with this address: its owner logs in there and links the identity."""
 

@@ -17,7 +17,7 @@ from starlette.responses import Response
 
 from strongroom import mail
 from strongroom.access import EMAIL, PROFILE, TOKENS, Actor, require_scope, require_user
-from strongroom.accounts import profiles
+from strongroom.accounts import identities, profiles
 from strongroom.accounts import service as accounts
 from strongroom.db import AnyRow, Session
 from strongroom.errors import Forbidden, Invalid, Malformed
@@ -61,14 +61,15 @@ def _item(row: AnyRow, actor: Actor, settings: Settings, unwilling: Set[int]) ->
     if whole:
         item |= {
             "active": row.is_active,
-            "confirmed": row.password is not None,
+            "confirmed": row.confirmed is not None,
             "blocked": row.blocked is not None,
             "verified": row.verified,
         }
     item["is_current_user"] = actor.owns(row.id)
     may_email = actor.scopes is None or EMAIL in actor.scopes
-    if (whole and may_email) or (not whole and row.email_visibility == "public"):
-        item |= {"email": row.email, "domain": row.email.rpartition("@")[2]}
+    address = identities.shown(row.email)
+    if address and ((whole and may_email) or (not whole and row.email_visibility == "public")):
+        item |= {"email": address, "domain": address.rpartition("@")[2]}
     item |= {
         "identities": {"orcid": row.orcid} if row.orcid else {},
         "username": None,
@@ -262,7 +263,7 @@ async def me(request: Request) -> Response:
     row, actor = await _read(request, lambda session, actor: (profiles.own(session, actor), actor))
     body = {
         "confirmed_at": iso(row.created),
-        "email": row.email,
+        "email": identities.shown(row.email),
         "id": row.id,
         "last_login_at": iso(row.last_login) if row.last_login else None,
         "roles": ["administration"] if actor.is_admin else [],
