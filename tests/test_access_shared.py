@@ -19,7 +19,8 @@ VIEW, PREVIEW, EDIT, MANAGE = Level.VIEW, Level.PREVIEW, Level.EDIT, Level.MANAG
 
 # The level that makes one be answered as the owner is, by the beginning of the path; the longest that fits counts.
 # A verb before it stands for that verb alone.
-NEEDS: dict[str, Level] = {
+NOBODY = MANAGE + 1  # administrators alone, whatever was given
+NEEDS: dict[str, int] = {
     "/api/records/{id}": VIEW,
     "/api/records/{id}/draft": EDIT,
     "GET /api/records/{id}/draft": PREVIEW,
@@ -41,11 +42,13 @@ NEEDS: dict[str, Level] = {
     "/doi/": VIEW,
     "/badge/": VIEW,
     "/uploads/{id}": EDIT,
+    "/uploads/{id}/preview/": PREVIEW,
+    "/admin/": NOBODY,
     "/deposit/{id}": VIEW,
 }
 # What these need of some kinds: who gives up a draft that was never published gives it up for good, and an open draft
 # can be read by who may preview it.
-OF_KINDS: dict[tuple[str, str], tuple[tuple[str, ...], Level]] = {
+OF_KINDS: dict[tuple[str, str], tuple[tuple[str, ...], int]] = {
     ("DELETE", "/api/records/{id}/draft"): (("draft",), MANAGE),
     ("DELETE", "/api/deposit/depositions/{id}"): (("draft",), MANAGE),
     ("POST", "/api/deposit/depositions/{id}/actions/discard"): (("draft",), MANAGE),
@@ -64,7 +67,7 @@ OF_KINDS: dict[tuple[str, str], tuple[tuple[str, ...], Level]] = {
 ABOUT_ONE = [route for route, lines in EXPECTED.items() if set(lines) == set(KINDS)]
 
 
-def needed(verb: str, path: str) -> Level | None:
+def needed(verb: str, path: str) -> int | None:
     fits = [
         (len(begins.rpartition(" ")[2]), " " in begins, level)
         for begins, level in NEEDS.items()
@@ -141,7 +144,8 @@ def _expected(told: dict[str, int], name: str, has: bool, verb: str, path: str, 
         return told["owner"]  # whoever has access already
     if name in LINKED:
         # A link is nobody: it reads, and what changes something wants a user.
-        signed_out = verb != "GET" or path.startswith(("/api/deposit/", "/uploads/"))
+        in_forms = path.startswith("/uploads/") and not path.startswith("/uploads/{id}/preview/")
+        signed_out = verb != "GET" or path.startswith("/api/deposit/") or in_forms
         return told["anonymous"] if signed_out or not has else told["owner"]
     return told["owner"] if has else told["other"]
 

@@ -39,7 +39,7 @@ def test_every_setting_has_its_line_and_secrets_are_marked(make_docs: ModuleType
         assert field.description, name
         assert field.description in html.unescape(line[0])
         assert ("**Secret.**" in line[0]) == (
-            name.endswith(("password", "secret_key")) or name == "secret_key"
+            name.endswith(("password", "secret_key", "client_secret"))
         ), name
 
 

@@ -20,6 +20,7 @@ class Wire:
         self.target = port
         self.rate: float | None = None
         self._open: set[socket.socket] = set()
+        self._left: int | None = None
         self._cut = False
         self._lock = threading.Lock()
         self._turn = threading.Lock()
@@ -36,8 +37,9 @@ class Wire:
             for one in self._open:
                 _end(one)
 
-    def mend(self, rate: float | None = None) -> None:
-        self.rate = rate
+    def mend(self, rate: float | None = None, cut_after: int | None = None) -> None:
+        """Connections work again, at this rate; with `cut_after` until so many bytes went to the server."""
+        self.rate, self._left = rate, cut_after
         self._cut = False
 
     def close(self) -> None:
@@ -76,12 +78,22 @@ class Wire:
                 with self._lock:
                     self._open -= {browser, server}
 
+    def _is_over(self, count: int) -> bool:
+        """Waits its turn for so many bytes; whether they are more than may still go."""
+        with self._turn:
+            if self.rate is not None:
+                time.sleep(count / self.rate)
+            if self._left is None:
+                return False
+            self._left -= count
+            return self._left < 0
+
     def _pump(self, source: socket.socket, sink: socket.socket, slow: bool) -> None:
         with contextlib.suppress(OSError):
             while block := source.recv(1 << 16):
-                if slow and self.rate is not None:
-                    with self._turn:
-                        time.sleep(len(block) / self.rate)
+                if slow and self._is_over(len(block)):
+                    self.cut()
+                    break
                 sink.sendall(block)
         # Both directions end together: HTTP here has no half of a connection.
         _end(source)

@@ -30,7 +30,7 @@ VENDOR = "application/vnd.inveniordm.v1+json"
 # Not ours yet: they must be answered with 404, or as said; whoever builds them takes them out here.
 NOT_YET = {
     **dict.fromkeys(range(250, 262), "OAI-PMH"),
-    **dict.fromkeys((237, *range(239, 248)), "exports in other formats"),
+    **dict.fromkeys((237, *(n for n in range(239, 248) if n != 242)), "exports in other formats"),
     **dict.fromkeys((200, 202), "extra formats of a record"),
 }
 
@@ -817,8 +817,9 @@ WANTED = [
             message(
                 BROKE,
                 "Invalid 'Accept' header. Expected one of: application/json, application/vnd.zenodo.v1+json, "
-                "application/ld+json, application/vnd.datacite.datacite+json, application/linkset+json, "
-                f"{VENDOR}",
+                "application/ld+json, application/vnd.datacite.datacite+json, application/x-bibtex, "
+                "application/x-research-info-systems, application/vnd.citationstyles.csl+json, "
+                f"application/linkset+json, {VENDOR}, text/x-bibliography",
             ),
         ),
     ),

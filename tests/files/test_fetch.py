@@ -148,8 +148,8 @@ def test_announced_size_and_digest_are_compared(site: Site, host: str) -> None:
 def test_private_addresses_are_refused(settings: Settings, host: str) -> None:
     site = Site(settings.model_copy(update={"job_threads": 0, "fetch_hosts": "127.0.0.1,localhost"})).start()
     try:
-        for url in (host, host.replace("127.0.0.1", "localhost")):
-            owner = site.reader(url)
+        for name, url in (("one", host), ("two", host.replace("127.0.0.1", "localhost"))):
+            owner = site.reader(name)
             path = f"/api/records/{site.desk.create(owner.actor)}/draft/files"
             site.ask("POST", path, owner, [{"key": "a", "transfer": {"type": "F", "url": f"{url}/data.csv"}}])
             work(site)
