@@ -264,6 +264,10 @@ class Smtp:
             if error.smtp_code >= 500 and not isinstance(error, smtplib.SMTPAuthenticationError):
                 raise Refused(told) from error
             raise Unavailable(told) from error
+        except smtplib.SMTPNotSupportedError as error:
+            told = f"The mail server lacks what is needed: {error}"
+            # SMTPUTF8 (RFC 6531): it will not learn it in a day. STARTTLS and logging in are the operator's to mend.
+            raise (Unavailable if str(message["To"]).isascii() else Refused)(told) from error
         except (OSError, smtplib.SMTPException) as error:
             raise Unavailable(f"The mail server does not answer: {error}") from error
 

@@ -109,6 +109,15 @@ def test_a_refused_address_is_not_tried_again(
     assert "550 no such user" in job.last_error
 
 
+def test_an_address_the_server_can_never_take_is_not_tried_again(
+    database: Database, database_settings: Settings, server: SmtpServer
+) -> None:
+    desk = desk_of(database, database_settings, server)
+    mail_id = post(desk, "jürgen@example.org")  # of before such addresses were refused
+    desk.work()
+    assert (server.mails, state(desk, mail_id)) == ([], ("failed", None))
+
+
 def test_a_server_that_is_not_there_keeps_it_waiting(
     database: Database, database_settings: Settings, server: SmtpServer
 ) -> None:

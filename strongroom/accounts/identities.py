@@ -15,11 +15,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, insert, select, update
 
 from strongroom import changes, mail
 from strongroom.access import Actor, require_user
-from strongroom.accounts import service
+from strongroom.accounts import federation, service
 from strongroom.accounts.federation import Claimed
 from strongroom.accounts.models import identities, keys, users
 from strongroom.db import AnyRow, Session
@@ -52,27 +52,33 @@ def find(session: Session, claimed: Claimed) -> AnyRow | None:
     ).first()
 
 
-def note_use(session: Session, claimed: Claimed) -> None:
-    """Write down that somebody logged in by an identity; its label may have changed (an account renamed)."""
-    session.execute(
+def note_use(session: Session, claimed: Claimed, user_id: int) -> bool:
+    """Write down that somebody logged in by an identity; its label may have changed (an account renamed).
+
+    Says whether it is still this account's: who unlinks it now waits, and ends the session begun in this transaction.
+    """
+    noted = session.execute(
         update(identities)
         .where(identities.c.issuer == claimed.issuer, identities.c.subject == claimed.subject)
+        .where(identities.c.user_id == user_id)
         .values(last_used=now(), label=claimed.label)
     )
+    return bool(noted.rowcount)
 
 
 def add_account(session: Session, claimed: Claimed, name: str, email: str) -> tuple[int, bool]:
     """The account of a first log-in: (its number, whether its address is confirmed).
 
     The address is confirmed only where the issuer says so of exactly this one; else the account gets a stand-in, and
-    `registration.ask_to_confirm` sends a link. Raises Invalid, Taken, Conflict (the identity was linked meanwhile).
+    `registration.ask_to_confirm` sends a link. Raises Invalid, Conflict (the identity was linked meanwhile), and Taken
+    for a confirmed address only: whoever types another's learns nothing of it.
     """
     name, email = service.name_and_address(name, email)
     if find(session, claimed) is not None:
         raise Conflict("This log-in belongs to an account already: log in again.")
-    if is_taken(session, email):
-        raise Taken(f"There is an account with the address {email} already.")
     sure = claimed.email_verified and email == claimed.email.strip().lower()
+    if sure and is_taken(session, email):
+        raise Taken(f"There is an account with the address {email} already.")
     user_id = service.add_user(
         session,
         email if sure else f"{secrets.token_hex(8)}{STAND_IN}",
@@ -130,8 +136,11 @@ def link(session: Session, settings: Settings, actor: Actor, claimed: Claimed, l
     changes.append(session, actor.label, "identity-linked", "user", user_id, {"issuer": claimed.issuer})
 
 
-def unlink(session: Session, settings: Settings, actor: Actor, identity_id: int) -> None:
-    """Take one of one's identities away. Raises NotFound, Conflict (the last way to log in), Forbidden (a token)."""
+def unlink(session: Session, settings: Settings, actor: Actor, identity_id: int, cookie: str) -> None:
+    """Take one of one's identities away; all sessions but that of this cookie end: who had come by it goes.
+
+    Raises NotFound, Conflict (the last way to log in), Forbidden (a token).
+    """
     user_id = require_user(actor)
     if actor.via != "session":
         raise Forbidden("Only you yourself, in a browser, can unlink a way to log in.")
@@ -141,15 +150,27 @@ def unlink(session: Session, settings: Settings, actor: Actor, identity_id: int)
     ).first()
     if row is None:
         raise NotFound("You have no linked identity with this number.")
-    count = session.execute(
-        select(func.count()).select_from(identities).where(identities.c.user_id == user_id)
-    ).scalar_one()
-    if count == 1 and not has_password(settings, account):
+    if not has_password(settings, account) and not _others(settings, own(session, actor), identity_id):
         raise Conflict("This is your only way to log in: set a password or link another one first.")
     session.execute(delete(identities).where(identities.c.id == identity_id))
     if row.provider == "orcid":
         _set_orcid(session, user_id, None)
     changes.append(session, actor.label, "identity-unlinked", "user", user_id, {"issuer": row.issuer})
+    # Sessions do not know how they were begun. After the row is gone: a log-in by it was waited for.
+    service.end_other_sessions(session, actor, cookie)
+
+
+def needed(settings: Settings, account: AnyRow, linked: Sequence[AnyRow]) -> set[int]:
+    """The numbers of those of an account's identities without which nobody could log in to it."""
+    if has_password(settings, account):
+        return set()
+    return {row.id for row in linked if not _others(settings, linked, row.id)}
+
+
+def _others(settings: Settings, linked: Sequence[AnyRow], identity_id: int) -> bool:
+    """Whether one can log in by another of these identities: by one whose provider is (still) set."""
+    usable = {(p.key, p.issuer.rstrip("/")) for p in federation.providers(settings)}
+    return any(row.id != identity_id and (row.provider, row.issuer.rstrip("/")) in usable for row in linked)
 
 
 def has_password(settings: Settings, account: AnyRow) -> bool:

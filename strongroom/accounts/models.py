@@ -57,12 +57,13 @@ identities = Table(
     sqlite_autoincrement=True,
 )
 
-# Links that were sent by mail; used ones stay until they expire.
+# Links that were sent by mail; used ones stay until they expire. Also what else was sent to addresses that nobody
+# has confirmed, so that it can be counted.
 mail_tokens = Table(
     "mail_tokens",
     metadata,
     Column("hash", String(64), primary_key=True),
-    Column("kind", String(20), nullable=False),  # register, address, reset
+    Column("kind", String(20), nullable=False),  # register, address, reset; counted only: contact, guest
     Column("user_id", Integer, ForeignKey("users.id", ondelete="CASCADE"), index=True),
     Column("email", String(320), nullable=False, index=True),
     Column("name", String(200), nullable=False, server_default=""),

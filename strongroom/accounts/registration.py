@@ -118,13 +118,17 @@ def ask_to_register(
     if link is None:
         return
     if is_taken(session, email):
-        values: dict[str, str | int] = {
-            "link": f"{settings.base_url}/login",
-            "reset": f"{settings.base_url}/forgotten",
-        }
-        mail.send(session, email, "register-known", values, language=language)
+        _tell_of_account(session, settings, email, language)
     else:
         mail.send(session, email, "register", {"link": link, "hours": 24}, language=language)
+
+
+def _tell_of_account(session: Session, settings: Settings, email: str, language: str) -> None:
+    values: dict[str, str | int] = {
+        "link": f"{settings.base_url}/login",
+        "reset": f"{settings.base_url}/forgotten",
+    }
+    mail.send(session, email, "register-known", values, language=language)
 
 
 def ask_for_password(session: Session, settings: Settings, email: str, language: str = "en") -> None:
@@ -144,13 +148,14 @@ def ask_for_password(session: Session, settings: Settings, email: str, language:
 def ask_to_confirm(
     session: Session, settings: Settings, user_id: int, email: str, language: str = "en"
 ) -> None:
-    """Send a link that gives an account this address once it is opened. Raises Invalid, Taken."""
+    """Send a link that gives an account this address once it is opened, or a word that another account has it.
+
+    Raises Invalid.
+    """
     email = service.address(email)
     row = session.execute(select(users).where(users.c.id == user_id)).one()
     if row.email == email:
         raise Invalid([Finding.of("email", "This is your address already.")])
-    if is_taken(session, email):
-        raise Taken(f"There is an account with the address {email} already.")
     # Only the newest one counts: a typing mistake is no longer open to whoever got it.
     session.execute(
         update(mail_tokens)
@@ -159,8 +164,11 @@ def ask_to_confirm(
         )
         .values(used=now())
     )
+    # As in `ask_to_register`: who types another's address can't see whether there is an account.
     link = _link(session, settings, "address", email, user_id=user_id)
-    if link is not None:
+    if link is not None and is_taken(session, email):
+        _tell_of_account(session, settings, email, language)
+    elif link is not None:
         values: dict[str, str | int] = {"link": link, "name": row.name or email, "hours": 24}
         mail.send(session, email, "address-confirm", values, language=language)
 
@@ -190,6 +198,30 @@ def _link(
     name: str = "",
 ) -> str | None:
     """A fresh link, or None where this address was sent enough of them."""
+    token = _token(session, kind, email, MAILS_AN_HOUR, timedelta(hours=1), user_id=user_id, name=name)
+    if token is None:
+        return None
+    return f"{settings.base_url}/{'reset' if kind == 'reset' else 'confirm'}/{token}"
+
+
+def may_mail(session: Session, kind: str, email: str, most: int, within: timedelta) -> bool:
+    """Whether an address that nobody has confirmed may be sent another mail of this kind; counts it if so.
+
+    `within` is at most a day.
+    """
+    return _token(session, kind, email, most, within) is not None
+
+
+def _token(
+    session: Session,
+    kind: str,
+    email: str,
+    most: int,
+    within: timedelta,
+    *,
+    user_id: int | None = None,
+    name: str = "",
+) -> str | None:
     moment = now()
     session.execute(delete(mail_tokens).where(mail_tokens.c.expires < moment - timedelta(days=1)))
     lately = session.execute(
@@ -198,10 +230,10 @@ def _link(
         .where(
             mail_tokens.c.email == email,
             mail_tokens.c.kind == kind,
-            mail_tokens.c.created > moment - timedelta(hours=1),
+            mail_tokens.c.created > moment - within,
         )
     ).scalar_one()
-    if lately >= MAILS_AN_HOUR:
+    if lately >= most:
         return None
     token = new_token()
     session.execute(
@@ -212,10 +244,10 @@ def _link(
             email=email,
             name=name,
             created=moment,
-            expires=moment + LIVES[kind],
+            expires=moment + LIVES.get(kind, timedelta(0)),
         )
     )
-    return f"{settings.base_url}/{'reset' if kind == 'reset' else 'confirm'}/{token}"
+    return token
 
 
 # Opening --------------------------------------------------------------------------------------------------------

@@ -7,7 +7,9 @@ import hmac
 import re
 import secrets
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from sqlalchemy import bindparam, delete, insert, or_, select, update
 
@@ -71,9 +73,17 @@ def add_user(
 _ADDRESS = re.compile(r"""[^\s@,;:<>()\[\]\\"\x00-\x1f\x7f]+@[^\s@,;:<>()\[\]\\"\x00-\x1f\x7f]+""")
 
 
+# Few servers take others (SMTPUTF8, RFC 6531): a mail would wait for a day, and its owner for ever.
+NOT_ASCII: Final = (
+    "Mail from here reaches only addresses of the letters a to z, digits and signs: use another one."
+)
+
+
 def address(text: str) -> str:
-    """An e-mail address as it is stored. Raises Invalid for what is none."""
+    """An e-mail address as it is stored. Raises Invalid for what is none, or one beyond ASCII (`NOT_ASCII`)."""
     email = text.strip().lower()
+    if not email.isascii():
+        raise Invalid([Finding.of("email", NOT_ASCII)])
     if not 3 <= len(email) <= 320 or not _ADDRESS.fullmatch(email):
         raise Invalid([Finding.of("email", f"{email[:320]!r} is no e-mail address.")])
     return email
@@ -311,17 +321,39 @@ def note_use(session: Session, token_id: int) -> None:
     )
 
 
-def check_login(session: Session, email: str, password: str) -> int | None:
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """Whose password was right, and as what it was stored then."""
+
+    user_id: int
+    stored: str
+
+
+def check_login(session: Session, email: str, password: str) -> Checked | None:
     """The user whom address and password belong to, or None.
 
-    Takes a good part of a second on purpose (argon2): call it in a reading transaction, never in a writing one.
+    Takes a good part of a second on purpose (argon2): call it in a reading transaction, never in a writing one. In
+    that one ask `still_right`.
     """
     row = session.execute(select(users).where(users.c.email == email.strip().lower())).first()
     stored = row.password if row is not None and row.is_active else None
     # An unknown address costs as much time as a wrong password, so that nobody can try addresses.
     if not _check_password(stored or _dummy_hash(), password) or stored is None or row is None:
         return None
-    return int(row.id)
+    return Checked(int(row.id), stored)
+
+
+def still_right(session: Session, checked: Checked) -> bool:
+    """Whether the password has not been changed, nor the account blocked, since it was checked.
+
+    Locks the account: who changes the password now ends the session that is begun in this transaction, too.
+    """
+    found = session.execute(
+        select(users.c.id)
+        .where(users.c.id == checked.user_id, users.c.password == checked.stored, users.c.is_active)
+        .with_for_update()
+    ).first()
+    return found is not None
 
 
 def check_password(session: Session, user_id: int, password: str) -> bool:
@@ -354,8 +386,8 @@ def begin_session(session: Session, user_id: int, user_agent: str = "", *, inste
 
 def log_in(session: Session, email: str, password: str) -> str | None:
     """Check a password and begin a session; None when it is wrong."""
-    user_id = check_login(session, email, password)
-    return None if user_id is None else begin_session(session, user_id)
+    checked = check_login(session, email, password)
+    return None if checked is None else begin_session(session, checked.user_id)
 
 
 def log_out(session: Session, cookie: str) -> None:

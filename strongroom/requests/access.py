@@ -18,6 +18,9 @@ from sqlalchemy import delete, insert, select
 
 from strongroom import mail
 from strongroom.access import Actor, may_read_files, may_read_record, record_is_public
+from strongroom.accounts import registration
+from strongroom.accounts.models import users
+from strongroom.accounts.service import NOT_ASCII
 from strongroom.db import AnyRow, Session
 from strongroom.errors import Finding, Forbidden, Invalid, NotFound
 from strongroom.ids import new_token, now, today
@@ -34,6 +37,9 @@ from strongroom.sharing import service as sharing
 CONFIRM_HOURS = 6
 # So long no second mail goes to an address about one record: nobody's mailbox is filled from here.
 CONFIRM_PAUSE = timedelta(minutes=10)
+# And so many about all records: guests an hour, contact persons a day.
+GUEST_MAILS = 5
+CONTACT_MAILS = 3
 MESSAGE_MAX = 10_000
 _EMAIL = re.compile(r"[^@\s,;<>\"\x00-\x1f]{1,64}@[^@\s,;<>\"\x00-\x1f]{1,255}")
 
@@ -59,6 +65,8 @@ def ask(
     terms = _terms(session, row)
     email, message, name, findings = _checked(said)
     own = actor.is_user and email == actor.email.strip().lower()
+    if not own and not email.isascii():
+        findings.append(Finding.of("email", NOT_ASCII))
     allowed = terms.allow_user_requests if own else terms.allow_guest_requests
     readable = may_read_record(actor, row)
     if may_read_files(actor, row, today()) and readable:
@@ -178,6 +186,8 @@ def _mail_link(
     ).scalar()
     if newest is not None and newest + CONFIRM_PAUSE > moment:
         return
+    if not registration.may_mail(session, "guest", email, GUEST_MAILS, timedelta(hours=1)):
+        return
     session.execute(delete(confirmations).where(*of_both))
     token = new_token()
     session.execute(
@@ -196,7 +206,7 @@ def _mail_link(
         "access-confirm",
         {
             "title": title,
-            "message": html.plain(payload["message"]),
+            # Not the message: nobody knows yet that who wrote it reads this.
             "link": f"{settings.base_url}/access/requests/confirm?access_request_token={token}",
             "hours": CONFIRM_HOURS,
         },
@@ -252,9 +262,20 @@ def sweep(session: Session) -> int:
 
 def _submitted(session: Session, settings: Settings, actor: Actor, row: AnyRow, comment: str) -> None:
     name = service.payload_of(row).get("full_name") or service.name_of(actor)
-    deciders = sharing.owners(session, row.concept_id)
-    contact = typed.contact_of(session, row.concept_id)
-    service.tell(session, settings, deciders, row, "request-submitted", comment, name, contact)
+    deciders = set(sharing.owners(session, row.concept_id))
+    contact = (typed.contact_of(session, row.concept_id) or "").lower()
+    of_contact = select(users.c.id).where(users.c.email == contact, users.c.confirmed.is_not(None))
+    known = session.execute(of_contact).scalar() if contact else None
+    if known is not None:
+        deciders.add(known)
+    elif contact and registration.may_mail(session, "contact", contact, CONTACT_MAILS, timedelta(days=1)):
+        values: dict[str, str | int] = {
+            "number": row.topic_id,
+            "link": f"{settings.base_url}/records/{row.topic_id}",
+            "contact": settings.contact_email,
+        }
+        mail.send(session, contact, "request-contact", values)
+    service.tell(session, settings, sorted(deciders), row, "request-submitted", comment, name)
 
 
 def _user_accepted(session: Session, settings: Settings, actor: Actor, row: AnyRow, comment: str) -> None:

@@ -608,16 +608,13 @@ def tell(
     kind: str,
     message: str,
     who: str = "",
-    also: str | None = None,
 ) -> None:
-    """Mail those of these users who want it, and the address `also`. Texts are plain; the link is to the request's page."""
+    """Mail those of these users who want it. Texts are plain; the link is to the request's page."""
     wanted = set(user_ids) - mail.unwilling(session, list(user_ids))
     people = session.execute(
         select(users.c.email).where(users.c.id.in_(sorted(wanted)), users.c.is_active.is_(True))
     ).scalars()
     addresses = [str(email) for email in people]
-    if also and also.lower() not in {address.lower() for address in addresses}:
-        addresses.append(also)
     values = {
         "title": row.title,
         "kind": TYPES[row.type].label,

@@ -15,7 +15,7 @@ mail.define(
     N_("Confirm your request for access to “%(title)s”"),
     N_(
         "Somebody, probably you, asks with this address for access to the restricted files of\n"
-        "“%(title)s” at %(site)s:\n\n%(message)s\n\n"
+        "“%(title)s” at %(site)s.\n\n"
         "To send this request to the people who decide, open\n\n%(link)s\n\n"
         "within %(hours)d hours. If it was not you, do nothing: nothing will be sent.\n"
     ),
@@ -26,6 +26,18 @@ mail.define(
     N_(
         "%(who)s asks something of you at %(site)s (%(kind)s):\n\n%(title)s\n\n%(message)s\n\n"
         "Read and decide: %(link)s\n"
+    ),
+)
+# To an address that nobody has confirmed: neither the requester's words nor the owner's, else anybody could mail
+# anything to anyone.
+mail.define(
+    "request-contact",
+    N_("A request for access at %(site)s"),
+    N_(
+        "Somebody asks for access to the restricted files of record %(number)s at %(site)s:\n\n%(link)s\n\n"
+        "The owner of the record, who named this address for such requests, was told and decides. With an account\n"
+        "that has this address you would be sent the whole request. If you have nothing to do with the record, write\n"
+        "to %(contact)s.\n"
     ),
 )
 mail.define(

@@ -18,11 +18,12 @@ from strongroom.access import Actor
 from strongroom.accounts import federation, identities, profiles, registration
 from strongroom.accounts import service as accounts
 from strongroom.db import Session
-from strongroom.errors import Conflict, Invalid, StrongroomError, Unauthenticated
+from strongroom.errors import Conflict, Invalid, Unauthenticated
 from strongroom.http.deps import actor_of, context, cookie_name, in_thread, number
 from strongroom.ids import now
 from strongroom.web import signin
 from strongroom.web.answers import form_of, go, lang_of, page, viewer_of
+from strongroom.web.findings import told
 from strongroom.web.render import Texts, render, texts
 
 T = TypeVar("T")
@@ -134,7 +135,10 @@ async def change_profile(request: Request) -> Response:
         try:
             profiles.change(session, actor, wanted)
         except Invalid as error:  # nothing was written
-            wrong = {f.field.partition(".")[2]: " ".join(f.messages) for f in error.findings}
+            t = texts(lang_of(request))
+            wrong = {
+                f.field.partition(".")[2]: " ".join(told(m, t) for m in f.messages) for f in error.findings
+            }
             kept = {k: form.get(k, "") for k in ("full_name", "affiliations", "notifications")}
             kept |= {k: wanted[k] for k in ("visibility", "email_visibility")}
             return _profile_page(request, session, actor, kept, wrong)
@@ -165,7 +169,7 @@ def _identities_page(request: Request, session: Session, actor: Actor, problem: 
         linked=linked,
         names=names | {"oidc": settings.oidc_name},
         ways=[way for way in ways if way.key != "orcid" or "orcid" not in there],
-        last=len(linked) == 1 and not identities.has_password(settings, row),
+        needed=identities.needed(settings, row, linked),
         orcid_url=settings.orcid_url,
         just=names.get(request.query_params.get("linked", "")),
         problem=problem,
@@ -203,13 +207,16 @@ async def link(request: Request) -> Response:
 
 
 async def unlink(request: Request) -> Response:
-    """POST /account/settings/identities/{linked_id}/unlink: take one away; the last way to log in stays."""
+    """POST /account/settings/identities/{linked_id}/unlink: take one away; the last way to log in stays.
+
+    All other sessions end.
+    """
     await _form(request)
     given = number(request.path_params["linked_id"])
-    ctx = context(request)
+    ctx, cookie = context(request), request.cookies.get(cookie_name(request), "")
 
     def work(session: Session, actor: Actor) -> None:
-        identities.unlink(session, ctx.settings, actor, given if given < 2**31 else -1)
+        identities.unlink(session, ctx.settings, actor, given if given < 2**31 else -1, cookie)
 
     try:
         await _do(request, work)
@@ -346,13 +353,11 @@ async def change_address(request: Request) -> Response:
 
     try:
         await _do(request, work)
-    except Invalid:
+    except Invalid as error:
         said = _("This is no e-mail address, or yours already: a new one reads name@example.org.")
+        if any(accounts.NOT_ASCII in f.messages for f in error.findings):
+            said = signin.not_ascii(request)
         return await _again(request, {"email": said}, sent)
-    except StrongroomError as error:
-        if not isinstance(error, identities.Taken):
-            raise
-        return await _again(request, {"email": _("There is an account with this address already.")}, sent)
     request.app.state.wake()
     return go(request, f"{SECURITY}?mailed=1", 303)
 

@@ -11,7 +11,9 @@ import asyncio
 import base64
 import re
 import secrets
+import threading
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -37,17 +39,19 @@ from strongroom.errors import (
 from strongroom.http.deps import actor_of, context, cookie_name, in_thread, same_origin
 from strongroom.http.problems import status_of
 from strongroom.settings import Settings
-from strongroom.web import pages
+from strongroom.web import findings, pages
 from strongroom.web.answers import form_of, go, lang_of, page, viewer_of
 from strongroom.web.render import Viewer, render, texts
 
 T = TypeVar("T")
 IDENTITIES: Final = "/account/settings/identities"
 PATIENCE: Final = 10.0  # seconds for one step at a provider
+STEPS: Final = 8  # at one provider at the same time; and as many wait
 _DANCE: Final = 15 * 60.0  # seconds between two steps
 _FIRST: Final = 60 * 60.0
 _PICTURES: Final = {".svg": "image/svg+xml", ".png": "image/png", ".webp": "image/webp"}
-_NEXT_MAX: Final = 1500  # a cookie has room for 4,096 bytes in all
+_NEXT_MAX: Final = 1500
+_COOKIE_MAX: Final = 3900  # browsers forget one that has more than 4,096 bytes, with its name
 # No address of these pages goes anywhere: some are secrets.
 _PRIVATE: Final = {"Referrer-Policy": "no-referrer"}
 
@@ -77,6 +81,17 @@ def form_cookie(request: Request) -> str:
 def _key(request: Request) -> bytes:
     with context(request).db.read() as session:
         return identities.signing_key(session)
+
+
+def _sealed(key: bytes, purpose: str, content: Mapping[str, Any], seconds: float) -> str:
+    """`content` sealed for a cookie. What is too long for one loses first what only saves the user a click or a word."""
+    text = ""
+    for without in ({}, {"next": "/"}, {"next": "/", "name": "", "email": ""}):
+        known = {name: value for name, value in without.items() if name in content}
+        text = identities.sealed(key, purpose, {**content, **known}, seconds)
+        if len(text) <= _COOKIE_MAX:
+            break
+    return text
 
 
 def _keep(answer: Response, request: Request, value: str, seconds: float) -> None:
@@ -231,13 +246,27 @@ def _check_mark(request: Request, form: Mapping[str, str]) -> None:
 
 def _wrong(request: Request, error: Invalid) -> dict[str, str]:
     """What is wrong with a form, field by field, in the reader's language."""
-    _ = texts(lang_of(request)).gettext
+    t = texts(lang_of(request))
+    _ = t.gettext
     known = {
         "email": _("This is no e-mail address: it reads name@example.org."),
         "name": _("Your name is missing."),
         "password": _("A password needs at least 8 characters."),
     }
-    return {f.field: known.get(f.field, " ".join(f.messages)) for f in error.findings}
+    found = {
+        f.field: known.get(f.field, " ".join(findings.told(m, t) for m in f.messages)) for f in error.findings
+    }
+    if any(accounts.NOT_ASCII in f.messages for f in error.findings):
+        found["email"] = not_ascii(request)
+    return found
+
+
+def not_ascii(request: Request) -> str:
+    """`accounts.NOT_ASCII` in the reader's language."""
+    _ = texts(lang_of(request)).gettext
+    return _(
+        "Mail from here reaches only addresses of the letters a to z, digits and signs: use another one."
+    )
 
 
 # Password ------------------------------------------------------------------------------------------------------
@@ -294,11 +323,13 @@ async def login(request: Request) -> Response:
 
     def work() -> str | None:
         with ctx.db.read() as session:  # half a second of argon2: no writer waits for it
-            user_id = accounts.check_login(session, form.get("email", ""), form.get("password", ""))
-        if user_id is None:
+            checked = accounts.check_login(session, form.get("email", ""), form.get("password", ""))
+        if checked is None:
             return None
         with ctx.db.begin() as session:
-            return new_session(session, request, user_id)
+            if not accounts.still_right(session, checked):
+                return None
+            return new_session(session, request, checked.user_id)
 
     cookie = await in_thread(request, work)
     if cookie is None:
@@ -345,20 +376,35 @@ def _back(request: Request, provider: Provider) -> str:
     return f"{context(request).settings.base_url}/login/{provider.key}/callback"
 
 
-async def _ask(step: Callable[..., T], *args: Any) -> T:
-    """One step at a provider, apart from the threads of requests. Raises what the step raises, Unanswered."""
+@lru_cache(maxsize=8)
+def _apart(key: str) -> tuple[ThreadPoolExecutor, threading.BoundedSemaphore]:
+    """The threads in which one provider is asked, and the room in and before them.
+
+    One that hangs holds up neither the others nor anything else that runs in threads.
+    """
+    return ThreadPoolExecutor(STEPS, f"log-in-{key}"), threading.BoundedSemaphore(2 * STEPS)
+
+
+async def ask(provider: Provider, step: Callable[..., T], *args: Any) -> T:
+    """One step at a provider, in threads of its own. Raises what the step raises, Unanswered (too slow, too many)."""
+    pool, room = _apart(provider.key)
+    if not room.acquire(blocking=False):
+        raise federation.Unanswered()
+    # The room is free when the step ends, not when nobody waits for it any more.
+    running = pool.submit(step, *args)
+    running.add_done_callback(lambda _: room.release())
     try:
-        return await asyncio.wait_for(asyncio.to_thread(step, *args), PATIENCE)
+        return await asyncio.wait_for(asyncio.wrap_future(running), PATIENCE)
     except TimeoutError:
         raise federation.Unanswered() from None
 
 
 async def dance(request: Request, provider: Provider, next_url: str, linking: int = 0) -> tuple[str, str]:
     """Where the browser goes to log in at a provider, and the cookie that it takes along. Raises Unanswered."""
-    url, kept = await _ask(federation.begin, provider, _back(request, provider))
+    url, kept = await ask(provider, federation.begin, provider, _back(request, provider))
     key = await in_thread(request, _key, request)
     content = {**asdict(kept), "next": next_url, "linking": linking}
-    return url, identities.sealed(key, "dance", content, _DANCE)
+    return url, _sealed(key, "dance", content, _DANCE)
 
 
 async def begin(request: Request) -> Response:
@@ -389,7 +435,7 @@ def told(request: Request, provider: Provider, error: StrongroomError) -> str:
         case federation.Distrusted():
             said = _("This log-in by %(name)s is too old, or was begun elsewhere. Begin again.")
         case _:
-            return error.message
+            return findings.told(error.message, texts(lang_of(request)))
     return said % {"name": provider.name}
 
 
@@ -406,9 +452,8 @@ async def callback(request: Request) -> Response:
         if kept is None:
             raise federation.Distrusted()
         begun = Dance(kept["provider"], kept["state"], kept["nonce"], kept["verifier"])
-        claimed = await _ask(
-            federation.finish, provider, ctx.settings, _back(request, provider), begun, dict(request.query_params)
-        )  # fmt: skip
+        back, params = _back(request, provider), dict(request.query_params)
+        claimed = await ask(provider, federation.finish, provider, ctx.settings, back, begun, params)
     except StrongroomError as error:
         status = 503 if isinstance(error, federation.Unanswered) else 403
         said = told(request, provider, error)
@@ -427,7 +472,8 @@ async def callback(request: Request) -> Response:
                 return True
             if not found.is_active:
                 return False
-            identities.note_use(session, claimed)
+            if not identities.note_use(session, claimed, found.id):
+                return True
             return new_session(session, request, found.id)
 
     cookie = await in_thread(request, work)
@@ -498,7 +544,7 @@ async def _welcome(request: Request, claimed: Claimed, next_url: str) -> Respons
     content = {**asdict(claimed), "next": next_url, "mark": secrets.token_urlsafe(16)}
     key = await in_thread(request, _key, request)
     answer = go(request, "/login/new", 303)
-    _keep(answer, request, identities.sealed(key, "first", content, _FIRST), _FIRST)
+    _keep(answer, request, _sealed(key, "first", content, _FIRST), _FIRST)
     return answer
 
 

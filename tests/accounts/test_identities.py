@@ -45,8 +45,8 @@ def test_an_account_by_orcid_waits_for_its_address(database: Database, settings:
         assert not sure
         # Nobody is in the way of the address's owner, and nobody is found by it.
         other = accounts.add_user(session, "josiah@example.org", name="The owner")
-        with pytest.raises(identities.Taken):
-            registration.ask_to_confirm(session, settings, user_id, "josiah@example.org")
+        registration.ask_to_confirm(session, settings, user_id, "josiah@example.org")
+        assert registration.awaited(session, user_id) == "josiah@example.org", "as if nobody had it"
         registration.ask_to_confirm(session, settings, user_id, "carberry@example.org")
     with database.read() as session:
         assert accounts.find_user(session, "josiah@example.org").id == other
@@ -59,6 +59,7 @@ def test_an_account_by_orcid_waits_for_its_address(database: Database, settings:
         ORCID,
     )
     assert mailed(database, "carberry@example.org") == ["address-confirm"]
+    assert mailed(database, "josiah@example.org") == ["register-known"]
 
 
 def test_one_identity_is_one_account(database: Database, settings: Settings) -> None:
@@ -81,24 +82,73 @@ def test_one_identity_is_one_account(database: Database, settings: Settings) -> 
         identities._insert(session, first, AT_GITHUB)
 
 
+def test_an_address_is_told_of_only_to_whom_its_issuer_vouches_for(database: Database) -> None:
+    vouched = Claimed(
+        "oidc", "https://a.example", "1", "j", "J", email="Taken@example.org", email_verified=True
+    )
+    with database.begin() as session:
+        accounts.add_user(session, "taken@example.org")
+        accounts.add_user(session, "other@example.org")
+        with pytest.raises(identities.Taken):
+            identities.add_account(session, vouched, "J", "taken@example.org")
+        user_id, sure = identities.add_account(session, vouched, "J", "other@example.org")
+        assert not sure
+        row = accounts.by_id(session, user_id)
+        assert row is not None
+        assert row.email.endswith(".invalid")
+        assert identities.add_account(session, AT_GITHUB, "G", "taken@example.org")[1] is False
+
+
 def test_one_way_in_always_stays(database: Database, settings: Settings) -> None:
+    settings = settings.model_copy(
+        update={
+            "orcid_client_id": "a",
+            "github_client_id": "b",
+            "oidc_client_id": "c",
+            "oidc_issuer": "https://accounts.example.org/",
+        }
+    )
     with database.begin() as session:
         orcid_only, _ = identities.add_account(session, AT_ORCID, "A", "a@example.org")
         both = accounts.add_user(session, "b@example.org", "battery staple")
         identities.link(session, settings, user(both), AT_GITHUB)
         number = {row.user_id: row.id for row in session.execute(select(rows)).all()}
         with pytest.raises(Conflict):
-            identities.unlink(session, settings, user(orcid_only), number[orcid_only])
+            identities.unlink(session, settings, user(orcid_only), number[orcid_only], "")
         with pytest.raises(NotFound):
-            identities.unlink(session, settings, user(orcid_only), number[both])
+            identities.unlink(session, settings, user(orcid_only), number[both], "")
         without = settings.model_copy(update={"accounts": "off"})
         with pytest.raises(Conflict):
-            identities.unlink(session, without, user(both), number[both])
-        identities.unlink(session, settings, user(both), number[both])
+            identities.unlink(session, without, user(both), number[both], "")
+        identities.unlink(session, settings, user(both), number[both], "")
         google = Claimed("oidc", "https://accounts.example.org", "1", "a@example.org")
         identities.link(session, settings, user(orcid_only), google)
-        identities.unlink(session, settings, user(orcid_only), number[orcid_only])
+        # One whose provider is no longer set, or is another one now, is no way in.
+        account = accounts.by_id(session, orcid_only)
+        assert account is not None
+        for gone in ({"oidc_client_id": ""}, {"oidc_issuer": "https://moved.example.org"}):
+            changed = settings.model_copy(update=gone)
+            with pytest.raises(Conflict):
+                identities.unlink(session, changed, user(orcid_only), number[orcid_only], "")
+            linked = identities.own(session, user(orcid_only))
+            assert identities.needed(changed, account, linked) == {number[orcid_only]}
+        assert identities.needed(settings, account, linked) == set()
+        identities.unlink(session, settings, user(orcid_only), number[orcid_only], "")
         assert session.execute(select(users.c.orcid).where(users.c.id == orcid_only)).scalar() is None
+
+
+def test_unlinking_ends_the_sessions_of_who_came_by_it(database: Database, settings: Settings) -> None:
+    with database.begin() as session:
+        user_id = accounts.add_user(session, "b@example.org", "battery staple")
+        identities.link(session, settings, user(user_id), AT_GITHUB)
+        here, there = (accounts.begin_session(session, user_id) for _ in range(2))
+        assert identities.note_use(session, AT_GITHUB, user_id)
+        (row,) = identities.own(session, user(user_id))
+        identities.unlink(session, settings, user(user_id), row.id, here)
+        assert accounts.by_session(session, here).is_user
+        assert not accounts.by_session(session, there).is_user
+        # Who was found before it was unlinked is not let in after.
+        assert not identities.note_use(session, AT_GITHUB, user_id)
 
 
 def test_links_are_good_once_and_for_what_they_are(database: Database, settings: Settings) -> None:
@@ -149,6 +199,13 @@ def test_what_is_sealed_is_not_changed_nor_used_for_something_else(database: Dat
     for forged in ("", ".", f"{body}.", f".{mac}", f"{body}x.{mac}", f"{body}.{mac}x", f"{body}.ü"):
         assert identities.opened(key, "dance", forged) is None
     assert identities.opened(key, "dance", identities.sealed(key, "dance", {}, -1)) is None
+
+
+@pytest.mark.parametrize("text", ["jürgen@example.org", "j@bücher.example", "用户@example.org"])
+def test_an_address_that_few_servers_take_is_refused_with_the_reason(text: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        accounts.address(text)
+    assert refused.value.findings[0].messages == (accounts.NOT_ASCII,)
 
 
 @pytest.mark.parametrize(

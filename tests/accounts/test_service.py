@@ -54,6 +54,25 @@ def test_short_passwords_are_refused(database: Database) -> None:
         service.set_password(session, number, "seven77")
 
 
+def test_a_password_changed_while_it_was_checked_opens_nothing(database: Database) -> None:
+    number = add(database)
+    with database.read() as session:
+        checked = service.check_login(session, "jane@example.org", PASSWORD)
+    assert checked is not None
+    assert checked.user_id == number
+    with database.begin() as session:
+        assert service.still_right(session, checked)
+    with database.begin() as session:
+        # The same one again counts as well: its owner wanted all sessions ended.
+        service.set_password(session, number, PASSWORD)
+    with database.begin() as session:
+        assert not service.still_right(session, checked)
+        again = service.check_login(session, "jane@example.org", PASSWORD)
+        assert again is not None
+        session.execute(update(users).where(users.c.id == number).values(is_active=False))
+        assert not service.still_right(session, again)
+
+
 def test_logging_in_and_out(database: Database) -> None:
     number = add(database, name="Jane Doe", is_admin=True)
     for email, password in (("jane@example.org", "wrong horse"), ("john@example.org", PASSWORD), ("", "")):

@@ -14,7 +14,8 @@ import pytest
 from sqlalchemy import select, update
 
 from strongroom.ids import now
-from strongroom.records.models import records
+from strongroom.records.models import concepts, records
+from strongroom.requests import access
 from strongroom.requests.models import confirmations
 from strongroom.settings import Settings
 from tests.app import Answer, Reader, Site, running
@@ -208,6 +209,56 @@ def test_all_that_is_wrong_with_a_question_is_told_at_once(site: Site, cast: Cas
     assert wrong(None) == ["message", "email", "consent_to_share_personal_data", "full_name"]
     # With the right address he asks as himself, and need say nothing of that.
     assert wrong(cast.readers["other"]) == ["message", "email"]
+
+
+@pytest.mark.usefixtures("letterbox")
+def test_a_contact_that_nobody_confirmed_is_sent_nobodys_words(site: Site, cast: Cast) -> None:
+    """Else who owns a record could have anything mailed to anyone, by a second account or as a guest."""
+    spam = "Buy now at https://evil.example"
+    askers = [site.reader(f"asker{i}") for i in range(access.CONTACT_MAILS + 1)]
+
+    def asked_with(contact: str) -> list[tuple[str, str]]:
+        subject = cast.make("restricted")
+        with site.ctx.db.begin() as session:
+            concept_id = session.execute(
+                select(records.c.concept_id).where(records.c.id == subject.id)
+            ).scalar()
+            session.execute(update(concepts).where(concepts.c.id == concept_id).values(contact_email=contact))
+        for asker in askers:
+            body = {"message": spam, "full_name": spam, "email": f"{asker.name}@example.org"}
+            assert site.ask("POST", f"/api/records/{subject.id}/access/request", asker, body).status == 200
+        sent = mails(site)
+        assert [spam in text for to, text in sent if to == "owner@example.org"] == [True] * len(askers)
+        told = [(to, text) for to, text in sent if to != "owner@example.org"]
+        title = site.ask("GET", f"/api/records/{subject.id}").json()["metadata"]["title"]
+        assert not any(title in text for to, text in told if to.startswith("victim@"))
+        return told
+
+    told = asked_with("Victim@elsewhere.example")
+    assert len(told) == access.CONTACT_MAILS, "and so many a day at most"
+    for to, text in told:
+        assert (to, spam in text, "asker" in text) == ("victim@elsewhere.example", False, False)
+        assert "asks for access to the restricted files of record" in text
+    assert asked_with("victim@elsewhere.example") == [], "about all records"
+    # An account here has confirmed its address, and can say that it wants no mail.
+    site.reader("office")
+    assert [(to, spam in text) for to, text in asked_with("Office@example.org")] == [
+        ("office@example.org", True)
+    ] * len(askers)
+
+
+@pytest.mark.usefixtures("letterbox")
+def test_a_guests_words_go_to_nobody_before_they_are_confirmed(site: Site, cast: Cast) -> None:
+    spam = "Buy now at https://evil.example"
+    for _ in range(access.GUEST_MAILS + 1):
+        asked = ask_as_guest(site, cast.make("restricted"), "somebody@elsewhere.example", message=spam)
+        assert asked.status == 200
+    sent = mails(site)
+    assert [to for to, _ in sent] == ["somebody@elsewhere.example"] * access.GUEST_MAILS
+    assert not any(spam in text for _, text in sent)
+    refused = ask_as_guest(site, cast.make("restricted"), "jürgen@example.org")
+    assert refused.status == 400
+    assert "letters a to z" in refused.text
 
 
 # A guest's request -----------------------------------------------------------------------------------------

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import parse_qs, quote, urlsplit
@@ -11,11 +13,14 @@ from urllib.parse import parse_qs, quote, urlsplit
 import pytest
 from sqlalchemy import select, update
 
+from strongroom.accounts import identities as ides
 from strongroom.accounts import profiles, registration
 from strongroom.accounts import service as accounts
+from strongroom.accounts.federation import Provider, Unanswered
 from strongroom.accounts.models import identities, mail_tokens, users
 from strongroom.ids import now
 from strongroom.mail import outbox
+from strongroom.web import signin
 from tests import oidc
 from tests.app import PASSWORD, Answer, Site, running
 from tests.github_server import GitHubServer
@@ -227,6 +232,75 @@ def test_no_address_takes_over_an_account(place: Place) -> None:
     assert (again.status, browser.cookie("strongroom")) == (409, None)
     assert place.count() == before
     assert place.mails("taken@example.org") == []
+
+
+def test_a_first_log_in_does_not_tell_who_has_an_account(place: Place) -> None:
+    place.site.reader("secretly")
+    shown = []
+    for who, sub in (("secretly", "0000-0003-4654-1403"), ("publicly", "0000-0001-5000-0007")):
+        browser = place.browser()
+        place.by(browser, "orcid", sub)
+        page = browser.send("/login/new", name="X", email=f"{who}@example.org")
+        shown.append((page.status, page.headers["location"], page.headers.keys()))
+        place_of = browser.get(f"{SETTINGS}/profile").text
+        assert f"{who}@example.org is not confirmed" in place_of
+    assert shown[0] == shown[1]
+    assert [kind for kind, _ in place.mails("secretly@example.org")] == ["register-known"]
+
+
+def test_cookies_of_a_log_in_have_room(place: Place) -> None:
+    """Browsers forget one of more than 4,096 bytes, and then every log-in from that page fails."""
+    browser = place.browser()
+    for path in (
+        "/me/uploads?q=" + "a" * 1400,
+        "/me/uploads?q=" + "漢" * 1400,
+        '/me/uploads?q="' + '"' * 1400,
+    ):
+        going = browser.get(f"/login/orcid?next={quote(path, safe='')}")
+        assert going.status == 302
+        assert all(len(line) < 4096 for line in going.cookies)
+    key, claimed = (
+        b"k" * 32,
+        {"name": "漢" * 200, "email": "x" * 320, "label": "漢" * 200, "next": "/" + "漢" * 900},
+    )
+    text = signin._sealed(key, "first", claimed, 60)
+    assert len(text) < 4000
+    kept = ides.opened(key, "first", text)
+    assert kept is not None
+    assert (kept["label"], kept["next"]) == ("漢" * 200, "/")
+    short = {"name": "N", "next": "/me/uploads"}
+    assert ides.opened(key, "first", signin._sealed(key, "first", short, 60)) == short
+
+
+def test_a_provider_that_hangs_holds_up_nobody_else() -> None:
+    hanging, other = (Provider(key, key, "https://x.example", "", "", "") for key in ("hangs", "works"))
+    go_on, where = threading.Event(), []
+
+    def hang() -> str:
+        where.append(threading.current_thread().name)
+        go_on.wait(60)
+        return "at last"
+
+    async def many() -> None:
+        waiting = [asyncio.create_task(signin.ask(hanging, hang)) for _ in range(2 * signin.STEPS)]
+        await asyncio.sleep(0)
+        try:
+            with pytest.raises(Unanswered):
+                await signin.ask(hanging, hang)
+            assert await signin.ask(other, lambda: "here") == "here"
+            # One that nobody waits for any more makes room once it ends, one that never began at once.
+            waiting.pop().cancel()
+            await asyncio.sleep(0.01)
+            again = asyncio.create_task(signin.ask(hanging, hang))
+            await asyncio.sleep(0)
+            assert not again.done()
+        finally:
+            go_on.set()
+        assert {*await asyncio.gather(*waiting, again)} == {"at last"}
+        assert await signin.ask(hanging, lambda: "again") == "again"
+
+    asyncio.run(many())
+    assert all(name.startswith("log-in-hangs") for name in where)
 
 
 def test_what_is_typed_wrong_is_said_beside_the_field(place: Place) -> None:
@@ -609,8 +683,14 @@ def test_an_address_of_another_account_is_not_given(place: Place) -> None:
     browser = place.account("wisher")
     browser.get(f"{SETTINGS}/security")
     page = browser.send(f"{SETTINGS}/security/address", old=PASSWORD, email="holder@example.org")
+    assert (page.status, page.headers["location"]) == (303, f"http://testserver{SETTINGS}/security?mailed=1")
+    told = browser.follow().text.replace("holder@", "nobody@")
+    browser.send(f"{SETTINGS}/security/address", old=PASSWORD, email="nobody@example.org")
+    assert told == browser.follow().text, "whose it is nobody is told"
+    assert [kind for kind, _ in place.mails("holder@example.org")] == ["register-known"]
+    page = browser.send(f"{SETTINGS}/security/address", old=PASSWORD, email="jürgen@example.org")
     assert page.status == 400
-    assert "There is an account with this address already." in page.text
+    assert "Mail from here reaches only addresses of the letters a to z" in page.text
     # Taken between the mail and the click.
     browser.send(f"{SETTINGS}/security/address", old=PASSWORD, email="soon@example.org")
     path = place.link("soon@example.org")
