@@ -161,6 +161,7 @@ def create(settings: Settings | None = None) -> ASGIApp:
         ctx = await asyncio.to_thread(build, settings)
         state.ctx = ctx
         state.requests = ThreadPoolExecutor(settings.threads, "request")
+        state.previews = ThreadPoolExecutor(3, "preview")  # one more than may run in processes at a time
         worker = None
         if settings.job_threads:
             # A registrar that does not answer must not hold up manifests: its jobs get their own thread.
@@ -179,6 +180,7 @@ def create(settings: Settings | None = None) -> ASGIApp:
             await asyncio.to_thread(ctx.search.stop)
             await asyncio.to_thread(ctx.vocabularies.stop)
             state.requests.shutdown(wait=True)
+            state.previews.shutdown(wait=True, cancel_futures=True)
             ctx.blocks.shutdown(wait=True)
             ctx.db.close()
 

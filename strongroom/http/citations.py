@@ -12,6 +12,7 @@ import importlib.util
 import logging
 import re
 import threading
+from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -77,6 +78,7 @@ _FIELDS: Final = [
 ]
 # Names that come into the machine: every style shortens a list long before.
 _MOST_NAMES: Final = 100
+_COMPARED: Final = 200  # names that an unknown one is compared with
 # A title is text to us, markup to citeproc: these stand for what would be read as a tag or an entity.
 _HIDE: Final = str.maketrans("<>&", "\ue000\ue001\ue002")
 _SHOW: Final = str.maketrans({"\ue000": "&lt;", "\ue001": "&gt;", "\ue002": "&amp;"})
@@ -143,10 +145,32 @@ def style_of(wanted: str | None) -> str:
 
 def near(style: str) -> list[str]:
     """Up to five styles with names like this one. Blocks for some tens of milliseconds."""
-    style = style.strip().lower()[:80]
-    close = difflib.get_close_matches(style, names(), 5, 0.6)
+    return list(_near(style.strip().lower()[:80]))
+
+
+@lru_cache(maxsize=1)
+def _by_part() -> dict[str, list[str]]:
+    """The names by their first three letters (as `nat*`) and by each of their words, both in order."""
+    found: dict[str, list[str]] = {}
+    for name in sorted(names()):
+        for part in {f"{name[:3]}*", *name.split("-")}:
+            found.setdefault(part, []).append(name)
+    return found
+
+
+_WORD: Final = re.compile(r"[a-z0-9]+")
+
+
+@lru_cache(maxsize=256)
+def _near(style: str) -> tuple[str, ...]:
+    # Comparing with all 10,000 takes more than a second: only those that begin like it or share a word with it.
+    words = _WORD.findall(style)
+    parts = {*words, *(f"{word[:3]}*" for word in words)}
+    shares = Counter(name for part in parts for name in _by_part().get(part, ()))
+    likely = sorted(shares, key=lambda name: (-shares[name], abs(len(name) - len(style)), name))[:_COMPARED]
+    close = difflib.get_close_matches(style, likely, 5, 0.6)
     more = sorted(n for n in names() if style in n and n not in close) if style else []
-    return close + more[: 5 - len(close)]
+    return (*close, *more[: 5 - len(close)])
 
 
 def locale_of(wanted: str | None) -> str:

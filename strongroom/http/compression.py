@@ -8,6 +8,7 @@ Bytes of deposits are sent as they are: ranges and digests are of the stored one
 from __future__ import annotations
 
 import gzip
+import hashlib
 import re
 
 from starlette.requests import Request
@@ -50,14 +51,13 @@ def packed(request: Request, answer: Response | Ready, cache: Cache) -> Response
     said[b"vary"] = vary + b", Accept-Encoding" if vary else b"Accept-Encoding"
     if takes_gzip(request):
         etag = said.get(b"etag")
-        key = (
-            ("gzip", request.scope["path"], etag) if etag or b"immutable" in said[b"cache-control"] else None
-        )
-        small = cache.get(key) if key is not None else None
+        # What has no tag is known by its bytes: their digest takes a tenth of the time that packing takes.
+        named = etag or b"immutable" in said[b"cache-control"]
+        key = ("gzip", request.scope["path"], etag) if named else ("gzip", hashlib.sha256(body).digest())
+        small = cache.get(key)
         if small is None:
             small = gzip.compress(body, LEVEL, mtime=0)
-            if key is not None:
-                cache.put(key, small)
+            cache.put(key, small)
         body = small
         said[b"content-encoding"] = b"gzip"
         if etag and not etag.startswith(b"W/"):

@@ -38,10 +38,10 @@ async def content_of(request: Request, record_id: int, key: str, *, attachment: 
     )
 
 
-async def archive_of(request: Request, record_id: int, prefix: str = "") -> Response:
+async def archive_of(request: Request, record_id: int, prefix: str = "", site: str = "") -> Response:
     """All files of a published record as one zip, or those whose key begins with `prefix`, a folder.
 
-    Raises NotFound, Gone, Forbidden.
+    The zip is called `{id}.zip`, as clients of the API expect, or `{site}-{id}.zip`. Raises NotFound, Gone, Forbidden.
     """
     ctx = context(request)
 
@@ -59,11 +59,12 @@ async def archive_of(request: Request, record_id: int, prefix: str = "") -> Resp
     if not listed:
         raise NotFound("This record has no folder of this name.")
     archive = await in_thread(request, Archive.plan, lambda: listed, view.created)
+    name = f"{site}-{view.id}" if site else str(view.id)
     return archive_response(
         request,
         archive,
         ctx.store,
-        filename=f"{view.id}-{prefix.strip('/').rpartition('/')[2]}.zip" if prefix else f"{view.id}.zip",
+        filename=f"{name}-{prefix.strip('/').rpartition('/')[2]}.zip" if prefix else f"{name}.zip",
         public=public,
         pool=ctx.blocks,
     )

@@ -28,7 +28,10 @@ _cleaner = nh3.Cleaner(tags={"span"}, attributes={"span": {"class"}}, link_rel=N
 
 
 def code(source: Source) -> Result:
-    """The first 131,072 bytes, coloured; without colours where that takes too long or lines are endless."""
+    """The first 131,072 bytes, coloured; without colours where that takes too long or lines are endless.
+
+    Raises Unreadable: no text, busy.
+    """
     read, encoding, whole = beginning(source, _MOST)
     plain = shown(read, source, whole, encoding)
     plain = Text(plain.html, min(source.size, _MOST), whole, encoding)
@@ -37,6 +40,8 @@ def code(source: Source) -> Result:
         return plain
     try:
         made = sandbox.of_text("code", read, language)
-    except Unreadable:
+    except Unreadable as error:
+        if error.reason == "busy":  # it will have colours when asked again: not to be kept without them
+            raise
         return plain
     return Text(_cleaner.clean(made), plain.shown, whole, encoding)

@@ -8,6 +8,7 @@ import re
 
 import nh3
 
+from strongroom.metadata.html import bounded
 from strongroom.previews import sandbox
 from strongroom.previews.results import Result, Rich, Source, Text, Unreadable
 
@@ -132,8 +133,9 @@ _TAGS = """
     a abbr b blockquote br caption code dd del div dl dt em h1 h2 h3 h4 h5 h6 hr i kbd li ol p pre s strong sub sup
     table tbody td th thead tr u ul
 """
+_ALLOWED = frozenset(_TAGS.split())
 _cleaner = nh3.Cleaner(
-    tags=set(_TAGS.split()),
+    tags=set(_ALLOWED),
     clean_content_tags={"script", "style"},
     attributes={"a": {"href", "title"}, "th": {"scope"}},
     attribute_filter=_link,
@@ -146,10 +148,16 @@ _MOST_MARKDOWN = 200_000
 
 
 def markdown(source: Source) -> Result:
-    """Markdown as clean HTML; text that takes its parser too long is shown as it stands."""
+    """Markdown as clean HTML; text that takes its parser too long is shown as it stands.
+
+    Raises Unreadable: no text, busy.
+    """
     read, encoding, whole = beginning(source, _MOST_MARKDOWN)
     try:
         made = sandbox.of_text("markdown", read)
-    except Unreadable:
+    except Unreadable as error:
+        if error.reason == "busy":  # nothing that may be kept
+            raise
         return shown(read, source, whole, encoding)
-    return Rich(_cleaner.clean(made), whole)
+    # The cleaner runs here, without a clock: tags without end or bound must not come to it.
+    return Rich(_cleaner.clean(bounded(made, _ALLOWED)), whole)

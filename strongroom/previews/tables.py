@@ -17,7 +17,9 @@ _MOST = 262_144  # bytes that are read
 _SAMPLE = 30  # rows
 _CANDIDATES = (",", "\t", ";", "|")
 _NUMBER = re.compile(
-    r"[+-]?(\d[\d ,]*\.?\d*|\.\d+)([eE][+-]?\d+)?%?|NA|NaN|nan|null|-?inf", re.ASCII
+    # Each character has one way to be read: a long cell that is no number is given up in one pass.
+    r"[+-]?(\d[\d ,]*(\.\d*)?|\.\d+)([eE][+-]?\d+)?%?|NA|NaN|nan|null|-?inf",
+    re.ASCII,
 ).fullmatch
 
 
@@ -83,8 +85,8 @@ def _cell(value: str) -> str:
 
 
 def _is_header(rows: list[list[str]]) -> bool:
-    first = rows[0]
-    return any(first) and not any(value and _NUMBER(value.strip()) for value in first)
+    first = rows[0][:COLUMNS]
+    return any(first) and not any(0 < len(value) <= CELL and _NUMBER(value.strip()) for value in first)
 
 
 def _numeric(values: list[str]) -> bool:

@@ -15,6 +15,7 @@ from strongroom.http.caching import VARY
 from strongroom.http.deps import context, has_credentials, in_thread, number, who
 from strongroom.records import queries
 from strongroom.web.answers import go, lang_of, page, viewer_of
+from strongroom.web.findings import told
 from strongroom.web.render import render, texts
 
 _LOCALES = {"en": "en-GB", "de": "de-DE"}  # of our languages
@@ -52,7 +53,7 @@ async def citation(request: Request) -> Response:
         except Invalid as error:
             if fragment:
                 raise
-            problem = error.message
+            problem = told(error.message, texts(lang))
         if fragment:
             assert one is not None
             kept = {"Cache-Control": "private, no-store" if private else "public, no-cache", "Vary": VARY}

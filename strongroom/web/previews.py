@@ -6,6 +6,7 @@ sandbox without scripts. Who may see it is decided where the file is looked up, 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -25,7 +26,6 @@ from strongroom.http.deps import (
     flag,
     has_credentials,
     in_loop_or_thread,
-    in_thread,
     number,
 )
 from strongroom.metadata.exports import content_url, page_file_url
@@ -44,6 +44,9 @@ _COMMON: Final = (
 # adapt the frame's height and colours.
 _SANDBOX: Final = "; sandbox allow-same-origin allow-popups allow-popups-to-escape-sandbox allow-downloads"
 _PDF: Final = "; script-src 'self'; worker-src 'self'; connect-src 'self'{place}"
+
+
+PATIENCE: Final = 15.0  # seconds that a preview may take with its waiting; one alone takes 13 at most
 
 
 async def record_preview(request: Request) -> Response:
@@ -116,20 +119,28 @@ async def _preview(
         return Response(None, 304, headers)
     key = ("preview", back, found.key, etag)
 
-    def work() -> tuple[str, bytes]:
+    def work(busy: bool = False) -> tuple[str, bytes, bool]:
         kept = cache.get(key)
         if kept is not None:
             name, _, body = kept.partition(b"\n")
-            return name.decode(), body
+            return name.decode(), body, True
         kind, body, lasting = page_of(
             found, ctx.store, ctx.settings, lang, framed=framed, back=back, address=address(found.key),
-            download=download(found.key),
+            download=download(found.key), busy=busy,
         )  # fmt: skip
         if lasting:
             cache.put(key, kind.encode() + b"\n" + body)
-        return kind, body
+        return kind, body, lasting
 
-    kind, body = await in_thread(request, work)
+    try:
+        # Threads of their own: files that are slow to read must not keep all other requests waiting.
+        made = asyncio.get_running_loop().run_in_executor(request.app.state.previews, work)
+        kind, body, lasting = await asyncio.wait_for(made, PATIENCE)
+    except TimeoutError:
+        kind, body, lasting = work(busy=True)  # reads no file
+    if not lasting:  # whoever asks again gets another answer
+        del headers["ETag"]
+        headers["Cache-Control"] = "private, no-store"
     headers["Content-Security-Policy"] = policy(kind, ctx.settings)
     return Response(body, 200, headers)
 
@@ -150,8 +161,9 @@ def page_of(
     back: str,
     address: str,
     download: str,
+    busy: bool = False,
 ) -> tuple[str, bytes, bool]:
-    """(kind, page, whether it would be the same again). Blocks while the file is read."""
+    """(kind, page, whether it would be the same again). Blocks while the file is read; not at all if `busy`."""
 
     def read(start: int, stop: int) -> bytes:
         blocks = store.read(file.location, start, stop)
@@ -164,9 +176,12 @@ def page_of(
     result: Any = None
     reason, kind, lasting = "", "none", True
     try:
+        if busy:
+            raise previews.Unreadable("busy")
         kind, result = previews.preview(previews.Source(file.key, file.mimetype, file.size, read))
     except previews.Unreadable as error:
-        reason, lasting = _why(error, t), error.reason not in ("busy", "long")
+        # What took too long once is not tried again at each visit.
+        reason, lasting = _why(error, t), error.reason != "busy"
     body = render(
         "preview",
         lang=lang,

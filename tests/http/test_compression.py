@@ -43,6 +43,22 @@ def test_what_anybody_may_have_is_packed(site: Site, page: str, path: str) -> No
         assert gzip.decompress(small.body) == plain.body
 
 
+def test_what_has_no_etag_is_packed_once(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    packings: list[int] = []
+    pack = gzip.compress
+
+    def counted(body: bytes, level: int, *, mtime: int) -> bytes:
+        packings.append(len(body))
+        return pack(body, level, mtime=mtime)
+
+    monkeypatch.setattr(gzip, "compress", counted)
+    answers = [site.ask("GET", "/help?once", headers=PACKED) for _ in range(3)]
+    assert "etag" not in answers[0].headers
+    assert {answer.headers["content-encoding"] for answer in answers} == {"gzip"}
+    assert len({answer.body for answer in answers}) == 1
+    assert len(packings) == 1
+
+
 def test_its_etag_is_weak_and_spares_the_next_one(site: Site, page: str) -> None:
     etag = site.ask("GET", page, headers=PACKED).headers["etag"]
     assert etag.startswith('W/"')

@@ -153,6 +153,19 @@ def test_the_right_one_comes_first(site: Site, path: str, first: str) -> None:
     assert ids(site.ask("GET", quote(path, safe="/?=&:")))[:1] == [first]
 
 
+def test_licences_of_today_come_before_those_they_replaced(site: Site) -> None:
+    found = ids(site.ask("GET", "/api/vocabularies/licenses?suggest=affe&size=8"))
+    assert found[:2] == ["agpl-3.0-only", "agpl-3.0-or-later"]
+    assert set(found[2:4]) == {"agpl-1.0-only", "agpl-1.0-or-later"}
+    assert ids(site.ask("GET", "/api/vocabularies/licenses?suggest=gnu affero"))[0] == "agpl-3.0-only"
+    # The older is still found by its own name.
+    assert ids(site.ask("GET", "/api/vocabularies/licenses?suggest=agpl-1.0-only")) == ["agpl-1.0-only"]
+    zoo = ids(site.ask("GET", "/api/vocabularies/licenses?suggest=GNU General Public License v2&size=20"))
+    exceptions = [zoo.index(id) for id in zoo if "-with-" in id]
+    assert exceptions
+    assert min(exceptions) >= zoo.index("gpl-2.0-only")
+
+
 def test_licences_are_suggested_as_they_were(site: Site) -> None:
     said = site.ask("GET", "/api/licenses/_suggest?text=Creative%20Commons%20Attribution%204").json()
     (found,) = said["text"]

@@ -105,7 +105,7 @@ def loaded(said: Any) -> RecordData | None:
     return None
 
 
-@settings(max_examples=count(400, 3_000), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=count(150, 3_000), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(metadata)
 @example({"imprint": {"publisher": "", "place": "0"}})
 def test_answers_read_back_as_the_same_data(said: dict[str, Any]) -> None:
@@ -127,7 +127,7 @@ def test_answers_read_back_as_the_same_data(said: dict[str, Any]) -> None:
     legacy.new_version(data, today=TODAY)
 
 
-@settings(max_examples=count(200, 2_000), deadline=None)
+@settings(max_examples=count(100, 2_000), deadline=None)
 @given(st.dictionaries(st.sampled_from(["title", "creators", "license", "dates", "grants", "custom", "subjects", "doi", "embargo_date", "access_right", "resource_type", "thesis", "journal", "communities", "version", "related_identifiers", "locations", "upload_type", "language", "thesis_supervisors", "alternate_identifiers"]), json_value, max_size=5))  # fmt: skip
 def test_any_json_is_read_or_refused(said: dict[str, Any]) -> None:
     data = loaded(said)
@@ -136,7 +136,7 @@ def test_any_json_is_read_or_refused(said: dict[str, Any]) -> None:
         assert loaded(deposition) == data
 
 
-@settings(max_examples=count(300, 10_000), deadline=None)
+@settings(max_examples=count(150, 10_000), deadline=None)
 @given(st.text(alphabet="<>/&;pabscript =\"'\n\r\x00x3amp!-", max_size=40))
 def test_cleaning_twice_is_cleaning_once(markup: str) -> None:
     once = html.clean(markup)

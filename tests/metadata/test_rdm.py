@@ -133,7 +133,7 @@ body = some(
 )
 
 
-@settings(max_examples=count(300, 3_000), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=count(100, 3_000), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(body)
 def test_answers_read_back_as_the_same_data(said: dict[str, Any]) -> None:
     data = load(said)
@@ -144,7 +144,7 @@ def test_answers_read_back_as_the_same_data(said: dict[str, Any]) -> None:
     checks.for_publication(data, today=TODAY)
 
 
-@settings(max_examples=count(200, 2_000), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=count(100, 2_000), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(body)
 def test_what_only_this_door_says_survives_the_other(said: dict[str, Any]) -> None:
     data = load(said)
@@ -163,7 +163,7 @@ def test_what_only_this_door_says_survives_the_other(said: dict[str, Any]) -> No
     assert kept.access.record == data.access.record
 
 
-@settings(max_examples=count(200, 2_000), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=count(100, 2_000), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(metadata)
 @example({"grants": [{"doi": "DOI:10.0/0"}]})
 def test_what_the_deposit_api_says_survives_this_one(said: dict[str, Any]) -> None:
@@ -182,7 +182,7 @@ def test_what_the_deposit_api_says_survives_this_one(said: dict[str, Any]) -> No
     assert seen(back) == seen(data)
 
 
-@settings(max_examples=count(200, 2_000), deadline=None)
+@settings(max_examples=count(100, 2_000), deadline=None)
 @given(st.dictionaries(st.sampled_from(["metadata", "access", "pids", "files", "custom_fields"]), json_value))
 def test_any_json_is_read_or_refused(said: dict[str, Any]) -> None:
     try:

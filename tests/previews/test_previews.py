@@ -7,6 +7,7 @@ import json
 import struct
 import subprocess
 import sys
+import threading
 import zipfile
 from html.parser import HTMLParser
 from pathlib import Path
@@ -26,6 +27,7 @@ from strongroom.previews import (
     kind_of,
     preview,
     sandbox,
+    tables,
 )
 
 
@@ -129,6 +131,18 @@ def test_a_table_is_parted_at_what_parts_most_rows_alike() -> None:
     )
     assert table("a.csv", b"a\tb\n1\t2\n").delimiter == "\t"
     assert table("a.csv", b"a,b|c\n1,2|3\n").delimiter == ","
+
+
+def test_a_number_is_told_from_what_only_begins_as_one() -> None:
+    """In steps that grow with the cell: 100,000 digits and a letter took the square of that, which is minutes."""
+    digits = b"1" * 100_000
+    made = table("a.csv", digits + b"x,b\n" + digits + b"x,2\n")
+    assert (made.header, list(made.numeric)) == (["1" * 300 + "…", "b"], [False, True])
+    assert tables._NUMBER("1" * 50_000 + "x") is None
+    for number in ("1", "1.5", "-2,000.5", "1 000", ".5", "1e5", "5%", "1.", "NA"):
+        assert tables._NUMBER(number)
+    for other in ("", "a", "1.2.3", ".", "1 e"):
+        assert not tables._NUMBER(other)
 
 
 def test_columns_of_numbers_are_known_and_a_head_of_numbers_is_none() -> None:
@@ -295,6 +309,26 @@ def test_what_takes_too_long_is_given_up(monkeypatch: pytest.MonkeyPatch) -> Non
     made = shown("a.md", b"# x")
     assert isinstance(made, Text)  # as it stands
     assert made.html == "# x"
+
+
+@pytest.mark.parametrize("key", ["a.md", "a.py", "a.zip"])
+def test_when_all_are_busy_it_says_so(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    """Text without its colours would be kept for the good one."""
+    room = threading.BoundedSemaphore(1)
+    monkeypatch.setattr(sandbox, "_room", room)
+    monkeypatch.setattr(sandbox, "WAIT", 0.01)
+    with room:
+        assert refused(key, b"import os\n" * 9) == "busy"
+    assert isinstance(shown("a.md", b"# x"), Rich)
+
+
+def test_tags_without_end_make_no_more_of_them() -> None:
+    """The HTML in Markdown is cleaned without a clock."""
+    tags = "<p>" + "".join(f"<b title=a{n}>" for n in range(600)) + "<p>x" * 600
+    for text in (tags, "<i><b><div>" * 5000):
+        made = shown("a.md", text.encode())
+        assert isinstance(made, Rich)
+        assert len(made.html) < 3 * len(text)
 
 
 def test_memory_is_bounded(tmp_path: Path) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator
 
 import pytest
+from starlette.requests import Request
 
 from strongroom.http import citations
+from strongroom.http.limits import CITE, Limits
 from strongroom.metadata.exports import ExportRecord
 from strongroom.metadata.model import Metadata, RecordData
 from tests.app import Site, running
@@ -114,6 +117,37 @@ def test_an_unknown_style_says_which_are_near(site: Site, record_id: int) -> Non
     for path in ("../../../etc/passwd", "dependent/plos-one", "a" * 5000, ""):
         answer = site.ask("GET", f"/records/{record_id}/citation?style={path}")
         assert answer.status == (200 if not path else 400)
+
+
+def test_an_unknown_style_is_compared_with_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All 10,000 names took 1.5 s, at a door that asks nobody who he is."""
+    compared: list[int] = []
+    compare = difflib.get_close_matches
+
+    def counted(word: str, among: list[str], most: int, cutoff: float) -> list[str]:
+        compared.append(len(among))
+        return compare(word, among, most, cutoff)
+
+    monkeypatch.setattr(difflib, "get_close_matches", counted)
+    citations._near.cache_clear()
+    long = "journal-of-the-american-medical-society-of-x-and-y-and-zzzz-for-abc-xyz-studies-of-a"
+    for style, expected in (
+        (long, "journal"),
+        ("chcago-author-date", "chicago-author-date"),
+        ("Natur ", "nature"),
+    ):
+        for _ in range(3):  # the page asks twice, and so do others
+            assert any(near.startswith(expected) for near in citations.near(style))
+    assert len(compared) == 3
+    assert max(compared) <= 200
+
+
+def test_citations_have_a_limit_of_their_own(site: Site) -> None:
+    limits = Limits(site.settings)
+    request = Request({"type": "http", "headers": [], "query_string": b"", "client": ("192.0.2.1", 1)})
+    share = limits.share(request, "/records/12/citation")
+    assert (share.item, share.item.amount) == (CITE, 60)
+    assert limits.share(request, "/records/12").item is not CITE
 
 
 @pytest.mark.parametrize(

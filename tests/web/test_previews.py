@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from datetime import date
 from urllib.parse import quote
 
 import pytest
 
+from strongroom import previews
 from strongroom.metadata.model import Access, Metadata, RecordData
 from strongroom.settings import Settings
+from strongroom.web import previews as pages
 from strongroom.web.previews import policy
 from tests.app import Reader, Site, running
 from tests.web.samples import ROSE, record
@@ -23,6 +26,7 @@ FILES = {
     "report.pdf": b"%PDF-1.4\n",
     "drawing.svg": b"<svg onload='alert(1)'/>",
     "data.bin": b"\0\1",
+    "slow.zip": b"PK",
 }
 
 
@@ -81,6 +85,43 @@ def test_a_preview_is_kept_by_what_it_is_made_of(site: Site, owner: Reader, reco
     assert site.ask("GET", address, owner).headers["cache-control"] == "private, no-store"
 
 
+def test_slow_previews_keep_nobody_else_waiting(
+    site: Site, owner: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All their threads are taken: the page says so, is not kept, and all other pages come."""
+    address = f"/records/{made(site, owner)}/preview/README.md"
+    going = threading.Event()
+    waiting = [site.app.state.previews.submit(going.wait, 30) for _ in range(40)]
+    monkeypatch.setattr(pages, "PATIENCE", 0.05)
+    try:
+        busy = site.ask("GET", address)
+        assert site.ask("GET", "/").status == 200
+    finally:
+        going.set()
+    for one in waiting:
+        assert one.result(30)
+    monkeypatch.undo()
+    assert b"Too many previews are being made at this moment." in busy.body
+    assert (busy.headers["cache-control"], "etag" in busy.headers) == ("private, no-store", False)
+    assert b"Read me</h1>" in site.ask("GET", address).body
+
+
+def test_what_takes_too_long_is_tried_once(
+    site: Site, owner: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = f"/records/{made(site, owner)}/preview/slow.zip"
+    tried: list[str] = []
+
+    def slow(source: previews.Source) -> tuple[str, previews.Result]:
+        tried.append(source.key)
+        raise previews.Unreadable("long")
+
+    monkeypatch.setattr(previews, "preview", slow)
+    for _ in range(3):
+        assert b"takes too long" in site.ask("GET", address).body
+    assert tried == ["slow.zip"]
+
+
 def test_names_are_shown_as_their_own(site: Site, record_id: int) -> None:
     """The same bytes under another name are another page."""
     assert b"README.md" in site.ask("GET", f"/records/{record_id}/preview/README.md").body
@@ -120,10 +161,14 @@ def test_media_may_come_from_the_host_of_the_bytes() -> None:
 def test_a_folder_is_downloaded_alone(site: Site, record_id: int) -> None:
     answer = site.ask("GET", f"/records/{record_id}/files-archive?prefix=folder/")
     assert answer.status == 200
-    assert f'filename="{record_id}-folder.zip"' in answer.headers["content-disposition"]
+    assert f'filename="strongroom-{record_id}-folder.zip"' in answer.headers["content-disposition"]
     assert b"folder/deep/x.txt" in answer.body
     assert b"README.md" not in answer.body
     assert site.ask("GET", f"/records/{record_id}/files-archive?prefix=fold").status == 404
+    # In a folder of downloads a bare number says nothing; clients of the API look for it.
+    for front, name in (("", f"strongroom-{record_id}.zip"), ("/api", f"{record_id}.zip")):
+        archive = site.ask("GET", f"{front}/records/{record_id}/files-archive")
+        assert f'filename="{name}"' in archive.headers["content-disposition"]
     page = Page(site.ask("GET", f"/records/{record_id}").body)
     assert f"/records/{record_id}/files-archive?prefix=folder/" in page.links
     assert f"/records/{record_id}/files-archive?prefix=folder/deep/" in page.links
@@ -147,9 +192,10 @@ def test_the_page_shows_what_its_depositor_chose_else_what_says_most() -> None:
 
 def test_a_draft_is_shown_as_its_page_will_be(site: Site, owner: Reader) -> None:
     from strongroom.web.landing import draft_preview
+    from strongroom.web.render import Viewer
     from tests.web.samples import SETTINGS, draft
 
-    page = Page(draft_preview(draft(), settings=SETTINGS))
+    page = Page(draft_preview(draft(), settings=SETTINGS, viewer=Viewer(1, "a@example.org", "csrf")))
     assert "This is a preview." in page.text
     assert page.metas("robots") == ["noindex"]
     assert page.json_ld == []

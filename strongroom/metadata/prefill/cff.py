@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from datetime import date
 from typing import Any
@@ -22,6 +23,9 @@ from strongroom.metadata.model import (
 from strongroom.metadata.reading import UNPRINTABLE
 
 _MOST = 5000  # people, keywords, references: more is no citation
+_BYTES = 100_000  # the loader takes a second for these
+_ALIASES = 20  # as for the authors of `preferred-citation`: each can repeat the whole file once
+_CITED = 20  # authors named in a reference
 
 
 def matches(filename: str) -> bool:
@@ -29,13 +33,17 @@ def matches(filename: str) -> bool:
 
 
 def read(body: bytes, today: date) -> tuple[RecordData, list[str]]:
-    """Raises Malformed for what is no YAML mapping."""
+    """Raises Malformed for what is no YAML mapping, and for more than 100 KB."""
     import yaml  # 25 ms, and only who fills in from such a file needs it
 
+    if len(body) > _BYTES:
+        raise Malformed("A CITATION.cff may have 100 KB at most.")
     try:
-        # The pure loader reads dates as dates and builds nothing else; aliases stay one object, so nothing explodes.
-        said: Any = yaml.safe_load(body)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        said: Any = yaml.load(body, _loader())
+    # Tags that do not fit their text (`!!int ""`) come out of the loader as errors of all these kinds.
+    except (
+        yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError, ArithmeticError, RecursionError,
+    ) as error:  # fmt: skip
         mark = getattr(error, "problem_mark", None)
         where = f" in line {mark.line + 1}" if mark is not None else ""
         raise Malformed(f"It can't be read as YAML{where}.") from None
@@ -66,11 +74,13 @@ def read(body: bytes, today: date) -> tuple[RecordData, list[str]]:
             m.rights.append(Right(id=key))
         else:
             left_out.append(f"license: no licence has the id {_text(one)[:100]!r}.")
+    known: dict[tuple[str, str], AlternateIdentifier] = {}
     if doi := _text(said.get("doi")):
-        _identify(data, doi, "doi", left_out)
+        _identify(known, doi, "doi", left_out)
     for one in _list(said.get("identifiers")):
         if isinstance(one, dict):
-            _identify(data, _text(one.get("value")), _text(one.get("type")).lower(), left_out)
+            _identify(known, _text(one.get("value")), _text(one.get("type")).lower(), left_out)
+    m.identifiers = list(known.values())
     for name, relation in (
         ("repository-code", "issupplementto"),
         ("repository", "issupplementto"),
@@ -83,9 +93,33 @@ def read(body: bytes, today: date) -> tuple[RecordData, list[str]]:
     return data, left_out
 
 
+@functools.cache
+def _loader() -> Any:
+    """YAML's safe loader: dates are read as dates, nothing else is built. What is said once and repeated by aliases is
+    one object to it, but not to who reads it: so aliases are few, and no mapping is merged into another (`<<`)."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):  # type: ignore[misc]  # it comes without types
+        aliases = 0
+
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            if self.check_event(yaml.AliasEvent):
+                self.aliases += 1
+                if self.aliases > _ALIASES:
+                    raise yaml.YAMLError("too many aliases")
+            return super().compose_node(parent, index)
+
+        def flatten_mapping(self, node: Any) -> None:
+            """Leaves `<<` as it is, which the constructor then refuses."""
+
+    return Loader
+
+
 def _text(value: Any) -> str:
     if isinstance(value, date):
         return value.isoformat()[:10]
+    if isinstance(value, int) and value.bit_length() > 1000:
+        return ""  # Python writes no number of so many digits, and none is meant
     if isinstance(value, str | int | float) and not isinstance(value, bool):
         return UNPRINTABLE.sub("", str(value)).strip()
     return ""
@@ -128,7 +162,9 @@ def _person(said: dict[Any, Any]) -> Person:
     return person
 
 
-def _identify(data: RecordData, value: str, kind: str, left_out: list[str]) -> None:
+def _identify(
+    known: dict[tuple[str, str], AlternateIdentifier], value: str, kind: str, left_out: list[str]
+) -> None:
     scheme = kind if kind in ("doi", "url", "swh") else identifiers.detect(value) if value else None
     if not value:
         return
@@ -136,8 +172,7 @@ def _identify(data: RecordData, value: str, kind: str, left_out: list[str]) -> N
         left_out.append(f"identifiers: {value[:100]!r} is no {kind or 'known identifier'}.")
         return
     found = AlternateIdentifier(identifier=identifiers.normalise(value, scheme), scheme=scheme)
-    if found not in data.metadata.identifiers:
-        data.metadata.identifiers.append(found)
+    known.setdefault((scheme, found.identifier), found)
 
 
 def _relate(data: RecordData, value: str, relation: str) -> None:
@@ -149,7 +184,7 @@ def _relate(data: RecordData, value: str, relation: str) -> None:
 
 def _cited(said: dict[Any, Any]) -> str:
     """A reference in one line: people (year). Title. Where. Address."""
-    people = ", ".join(p.name for p in _people(said.get("authors"))[:20])
+    people = ", ".join(p.name for p in _people(_list(said.get("authors"))[:_CITED]))
     year = _text(said.get("year")) or _text(said.get("date-released"))[:4]
     doi = _text(said.get("doi"))
     parts = [
