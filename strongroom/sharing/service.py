@@ -472,6 +472,14 @@ def settings_of(session: Session, concept_id: int, access: Access) -> AccessSett
     return _settings(access, _SETTINGS.on(session, {"concept_id": concept_id}).first())
 
 
+def read_settings(session: Session, actor: Actor, some_id: int) -> AccessSettings:
+    """The settings that hold for a record or draft, for those who may change them. Raises NotFound, Gone, Forbidden."""
+    found = managed(session, actor, some_id)
+    newest = _NEWEST.on(session, {"concept_id": found.concept_id}).scalar()
+    data = found.data if newest is None else RecordData.from_json(newest)
+    return settings_of(session, found.concept_id, data.access)
+
+
 def settings_of_many(session: Session, asked: Mapping[int, Access]) -> dict[int, AccessSettings]:
     """The same of several concepts, in one statement: for lists."""
     rows = session.execute(select(settings_table).where(settings_table.c.concept_id.in_(list(asked)))).all()
