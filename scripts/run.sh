@@ -28,4 +28,11 @@ cat <<TEXT
   Data are in $STRONGROOM_DATA_DIR. End with Ctrl-C.
 
 TEXT
+if [ -z "${STRONGROOM_SMTP_HOST:-}" ] && ! grep -Eqs '^ *smtp_host *= *[^ ]{3}' "${STRONGROOM_CONFIG:-/dev/null}"; then
+  cat <<TEXT
+  There is no mail server (STRONGROOM_SMTP_HOST): mails, those with links to confirm an address too, are not sent
+  but kept as files in $STRONGROOM_DATA_DIR/mail.
+
+TEXT
+fi
 exec $bin/strongroom serve --host "$host" --port "$port"

@@ -492,6 +492,26 @@ GET /uploads/{id}/delete
 POST /uploads/{id}/delete
   open embargoed restricted private withdrawn               401  401  401  401  401  401  404
   edit draft                                                401  401  401  401  401  401  303
+GET /uploads/{id}/share
+  open edit embargoed restricted private withdrawn draft    302  302  302  302  302  302  302
+GET /records/{id}/share
+  open edit embargoed restricted private draft              401  401  401  401  401  401  200
+  withdrawn                                                 401  401  401  401  401  401  410
+POST /records/{id}/share/links
+  open edit embargoed restricted private draft              401  401  401  401  401  401  303
+  withdrawn                                                 401  401  401  401  401  401  410
+POST /records/{id}/share/links/{link_id}/delete
+  open edit embargoed restricted private draft              401  401  401  401  401  401  404
+  withdrawn                                                 401  401  401  401  401  401  410
+POST /records/{id}/share/people
+  open edit embargoed restricted private draft              401  401  401  401  401  401  303
+  withdrawn                                                 401  401  401  401  401  401  410
+POST /records/{id}/share/people/{grant_id}/delete
+  open edit embargoed restricted private draft              401  401  401  401  401  401  404
+  withdrawn                                                 401  401  401  401  401  401  410
+POST /records/{id}/share/requests
+  open edit embargoed restricted private draft              401  401  401  401  401  401  303
+  withdrawn                                                 401  401  401  401  401  401  410
 POST /records/{id}/edit
   open edit embargoed restricted private                    401  401  401  401  401  401  303
   withdrawn                                                 401  401  401  401  401  401  403
@@ -804,6 +824,9 @@ def request_of(verb: str, path: str, subject: Subject | None) -> Request:
             return Request(verb, filled, b"new bytes")
         case "POST", "/api/user/tokens":
             return Request(verb, filled, {"name": "made", "scopes": []})
+        case "POST", ("/records/{id}/share/links" | "/records/{id}/share/people"):
+            said = b"permission=view&who=other@example.org"
+            return Request(verb, filled, said, (("content-type", "application/x-www-form-urlencoded"),))
         case "POST", "/account/settings/applications/tokens":
             return Request(
                 verb, filled, b"name=made", (("content-type", "application/x-www-form-urlencoded"),)

@@ -41,6 +41,7 @@ NEEDS: dict[str, int] = {
     "/record/{id}": VIEW,
     "/doi/": VIEW,
     "/badge/": VIEW,
+    "/records/{id}/share": MANAGE,
     "/uploads/{id}": EDIT,
     "/uploads/{id}/preview/": PREVIEW,
     "/admin/": NOBODY,
@@ -55,7 +56,7 @@ OF_KINDS: dict[tuple[str, str], tuple[tuple[str, ...], int]] = {
     ("GET", "/api/deposit/depositions/{id}"): (("edit", "draft"), PREVIEW),
     ("GET", "/api/deposit/depositions/{id}/files"): (("edit", "draft"), PREVIEW),
     ("GET", "/uploads/{id}"): (("edit", "draft"), PREVIEW),
-    ("GET", "/uploads/{id}/preview"): (("edit", "draft"), PREVIEW),
+    ("GET", "/uploads/{id}/preview"): (KINDS, PREVIEW),
     # There is no draft: who may preview is told so.
     ("PUT", "/api/records/{id}/draft/files/{key:path}/content/{part:int}"): (
         ("open", "embargoed", "restricted", "private", "withdrawn"),
@@ -144,7 +145,7 @@ def _expected(told: dict[str, int], name: str, has: bool, verb: str, path: str, 
         return told["owner"]  # whoever has access already
     if name in LINKED:
         # A link is nobody: it reads, and what changes something wants a user.
-        in_forms = path.startswith("/uploads/") and not path.startswith("/uploads/{id}/preview/")
+        in_forms = path.startswith("/uploads/") and not path.startswith("/uploads/{id}/preview")
         signed_out = verb != "GET" or path.startswith("/api/deposit/") or in_forms
         return told["anonymous"] if signed_out or not has else told["owner"]
     return told["owner"] if has else told["other"]

@@ -38,9 +38,9 @@ def test_every_setting_has_its_line_and_secrets_are_marked(make_docs: ModuleType
         assert line, name
         assert field.description, name
         assert field.description in html.unescape(line[0])
-        assert ("**Secret.**" in line[0]) == (
-            name.endswith(("password", "secret_key", "client_secret"))
-        ), name
+        assert ("**Secret.**" in line[0]) == (name.endswith(("password", "secret_key", "client_secret"))), (
+            name
+        )
 
 
 def test_every_handler_says_what_it_does(make_docs: ModuleType) -> None:

@@ -16,7 +16,7 @@ from hashlib import blake2b
 from typing import Any
 
 import orjson
-from sqlalchemy import and_, bindparam, case, delete, func, insert, or_, select, union_all, update
+from sqlalchemy import and_, bindparam, case, delete, exists, func, insert, or_, select, union_all, update
 
 from strongroom.db import AnyRow, Database, Prepared, Session, insert_row, metadata, moment
 from strongroom.errors import Finding, Invalid, NotFound, StorageFull, TooLarge
@@ -838,6 +838,85 @@ def import_previous(session: Session, bucket: Bucket, source: int | None) -> Non
         begin_from(session, bucket.concept_id, source, bucket.version, None)
     _forget_tallies(session, bucket.concept_id, bucket.version)
     begin_tally(session, bucket.concept_id, bucket.version, *found)
+
+
+def import_beside(session: Session, bucket: Bucket, source: int | None, settings: Settings) -> int:
+    """Take from version `source` what has room beside the files that are here; how many came.
+
+    A name that is here or on its way already, whatever its bytes, stays as it is; so does one that could not stand
+    beside it (a folder of the same name, say). The API's `import_previous` wants an empty version. Raises TooLarge.
+    """
+    wanted = _importable(session, bucket, source)
+    if not wanted:
+        return 0
+    here = set(
+        session.execute(select(objects.c.key).where(in_version(bucket.concept_id, bucket.version))).scalars()
+    )
+    here.update(
+        session.execute(select(transfers.c.key).where(transfers.c.draft_id == bucket.record_id)).scalars()
+    )
+    names = {fold_normal(key) for key in here}
+    folders = {folder for key in here for folder in parents(key)}
+    coming = [
+        row
+        for row in wanted
+        if fold_normal(row.key) not in names and row.key not in folders and here.isdisjoint(parents(row.key))
+    ]
+    open_again = [row.id for row in coming if row.last_version == bucket.version - 1]
+    for part in _parts(open_again):
+        session.execute(update(objects).where(objects.c.id.in_(part)).values(last_version=None))
+    # Versions between were withdrawn: what ended before them gets rows again, as in `begin_from`.
+    again = [row for row in coming if row.last_version != bucket.version - 1]
+    fresh = {"first_version": bucket.version, "last_version": None}
+    if again:
+        session.execute(
+            insert(objects),
+            [
+                {c.name: row._mapping[c.name] for c in objects.c}
+                | fresh
+                | {"id": new_uuid(), "version_id": new_uuid()}
+                for row in again
+            ],
+        )
+    _tell(
+        session,
+        bucket,
+        more=len(coming),
+        more_bytes=sum(row.size for row in coming),
+        rows=len(again),
+        row_bytes=sum(row.size for row in again),
+    )
+    check_quotas(session, bucket, settings)
+    return len(coming)
+
+
+def _importable(
+    session: Session, bucket: Bucket, source: int | None, most: int | None = None
+) -> Sequence[AnyRow]:
+    """Rows of version `source` whose names the open version does not have."""
+    if source is None:
+        return []
+    here = objects.alias("here")
+    return session.execute(
+        select(objects, instances.c.size)
+        .join(instances, instances.c.id == objects.c.instance_id)
+        .where(
+            in_version(bucket.concept_id, source),
+            objects.c.last_version < bucket.version,
+            ~exists().where(
+                here.c.concept_id == bucket.concept_id,
+                here.c.key == objects.c.key,
+                here.c.first_version <= bucket.version,
+                or_(here.c.last_version.is_(None), here.c.last_version >= bucket.version),
+            ),
+        )
+        .limit(most)
+    ).all()
+
+
+def may_import(session: Session, bucket: Bucket, source: int | None) -> bool:
+    """Whether version `source` has a file whose name the open version does not have."""
+    return bool(_importable(session, bucket, source, 1))
 
 
 def _any_announced(session: Session, bucket: Bucket) -> bool:

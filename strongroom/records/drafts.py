@@ -17,6 +17,7 @@ from strongroom import changes
 from strongroom.access import (
     Actor,
     Level,
+    level,
     require_edit,
     require_manage,
     require_preview,
@@ -284,6 +285,12 @@ def view(session: Session, actor: Actor, draft_id: int, *, most: int | None = No
     return _view(session, row, most)
 
 
+def may_preview(session: Session, actor: Actor, draft_id: int) -> bool:
+    """Whether there is an open draft of this id that the actor may read."""
+    row = _VIEW.on(session, {"draft_id": draft_id}).first()
+    return row is not None and level(actor, row) >= Level.PREVIEW
+
+
 def views(session: Session, actor: Actor, ids: Sequence[int]) -> dict[int, DraftView]:
     """The open drafts among these ids as their owner sees them, in two statements. Raises Forbidden."""
     if not ids:
@@ -432,6 +439,15 @@ def previous_version(session: Session, bucket: Bucket) -> int | None:
         .where(concepts.c.id == bucket.concept_id)
     ).scalar()
     return found
+
+
+def alone(session: Session, actor: Actor, draft_id: int) -> bool:
+    """Whether nobody but this actor ever changed the draft, as far as the log says."""
+    log = changes.changes
+    others = select(log.c.seq).where(
+        log.c.kind == "draft", log.c.subject_id == draft_id, log.c.actor != actor.label
+    )
+    return session.execute(others.limit(1)).first() is None
 
 
 def touch(session: Session, actor: Actor, draft_id: int, verb: str) -> None:

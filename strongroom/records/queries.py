@@ -447,6 +447,7 @@ def _build(actor: Actor, row: AnyRow, listed: list[FileView] | None, known: list
         total_bytes=row.total_bytes,
         versions=known,
         may_edit=may_edit(actor, row),
+        may_manage=level(actor, row) >= Level.MANAGE,
         today=day,
         next_draft_id=row.next_draft_id if may_edit(actor, row) else None,
         sorted_files=row.file_order is not None,

@@ -38,15 +38,22 @@ def read(session: Session, draft_id: int) -> Beside:
 
 
 def keep(session: Session, draft_id: int, typed: Mapping[str, str]) -> None:
-    """Keep these words beside a draft that the caller has locked (`drafts.lock`), instead of those kept before."""
+    """Keep these words beside a draft that the caller has locked (`drafts.lock`), instead of those kept before.
+
+    The caller has given the draft its new revision: forms of an earlier one do not know these words.
+    """
     text = orjson.dumps(dict(typed)).decode() if typed else None
-    session.execute(update(drafts).where(drafts.c.id == draft_id).values(typed=text))
+    session.execute(
+        update(drafts).where(drafts.c.id == draft_id).values(typed=text, described=drafts.c.revision)
+    )
 
 
 def set_contact(session: Session, draft_id: int, email: str | None) -> None:
-    """Say to whom access requests about all versions are mailed, besides the owner. The caller has locked the draft."""
+    """Say to whom access requests about all versions are mailed, besides the owner. The caller has locked the draft, and
+    given it its new revision."""
     concept_id = select(drafts.c.concept_id).where(drafts.c.id == draft_id).scalar_subquery()
     session.execute(update(concepts).where(concepts.c.id == concept_id).values(contact_email=email or None))
+    session.execute(update(drafts).where(drafts.c.id == draft_id).values(described=drafts.c.revision))
 
 
 def contact_of(session: Session, concept_id: int) -> str | None:

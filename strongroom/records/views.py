@@ -70,6 +70,7 @@ class RecordView:
     total_bytes: int
     versions: list[VersionView] = field(default_factory=list)
     may_edit: bool = False
+    may_manage: bool = False  # may say who else may see or edit it
     stats: dict[str, int] = field(default_factory=dict)
     today: date | None = None
     next_draft_id: int | None = None  # its concept's open next-version draft, shown to who may edit

@@ -278,6 +278,8 @@ _NAMES: dict[str, str] = {
 
 NAMES: dict[str, tuple[str, ...]] = {name: tuple(fields.split()) for name, fields in _NAMES.items()}
 NAMES["resource_type"] = NAMES["resource_type.id"] = ("resource", "type")
+# What stands in front of dots: no vocabulary of custom terms is called so.
+FAMILIES = frozenset(name.partition(".")[0] for name in NAMES)
 
 
 def resolve(name: str) -> tuple[str, ...]:

@@ -30,7 +30,7 @@ from typing import Any
 
 from strongroom import ids
 from strongroom.errors import Invalid, Malformed
-from strongroom.search.fields import DOIS, FIELDS, resolve
+from strongroom.search.fields import DOIS, FAMILIES, FIELDS, resolve
 
 MAX_LENGTH = 20_000  # characters
 MAX_CLAUSES = 1_024  # words, phrases, ranges: Lucene's own limit
@@ -141,27 +141,36 @@ _luqum_lock = threading.Lock()  # PLY keeps state in its parser and lexer
 
 
 @lru_cache(maxsize=512)
-def _parse_timeless(text: str) -> Node:
+def _parse_timeless(text: str) -> tuple[Node, tuple[str, ...]]:
     return _parse(text)
 
 
 def parse(text: str) -> Node:
     """The tree of a query. Raises `QuerySyntaxError`."""
+    return _read(text)[0]
+
+
+def unknown_fields(text: str) -> tuple[str, ...]:
+    """Names in a query that no field has: what is asked of them finds nothing. Raises `QuerySyntaxError`."""
+    return _read(text)[1]
+
+
+def _read(text: str) -> tuple[Node, tuple[str, ...]]:
     # `now` must not be remembered as the now of an earlier request.
     return _parse(text) if "now" in text else _parse_timeless(text)
 
 
-def _parse(text: str) -> Node:
+def _parse(text: str) -> tuple[Node, tuple[str, ...]]:
     if len(text) > MAX_LENGTH:
         raise QuerySyntaxError(f"The query is longer than {MAX_LENGTH:,} characters.")
     if text.strip() in ("", "*", "*:*"):
-        return All()
+        return All(), ()
     scan = _Scanner(text)
     scan.run()
     source = "".join(scan.out)
     if not source.strip():
         # Nothing but punctuation: there is no word to look for.
-        return Nothing()
+        return Nothing(), ()
     # Imported at the first query: PLY takes 50 ms, and a process that never searches needs none of it.
     from luqum.parser import parser
 
@@ -170,7 +179,8 @@ def _parse(text: str) -> Node:
             tree = parser.parse(source)
     except Exception as error:  # luqum raises its own errors, but also ValueError, decimal's, …
         raise _translated(error, text, source, scan.offsets) from None
-    return _Builder(text, scan.offsets).build(tree, None, 0)
+    builder = _Builder(text, scan.offsets)
+    return builder.build(tree, None, 0), tuple(builder.unknown)
 
 
 def _translated(error: Exception, text: str, source: str, offsets: list[int]) -> QuerySyntaxError:
@@ -380,6 +390,7 @@ class _Builder:
         self.offsets = offsets
         self.expanding = 0
         self.scans = 0
+        self.unknown: dict[str, None] = {}  # names that no field has, in their order
 
     def fail(self, reason: str, item: Any) -> QuerySyntaxError:
         position = getattr(item, "pos", None) or 0
@@ -445,7 +456,7 @@ class _Builder:
         if name == "_exists_" and names is None:
             if type(item.expr).__name__ not in ("Word", "Phrase"):
                 raise self.fail("_exists_ needs the name of a field", item)
-            return _any(Exists(field) for field in resolve(_unescape(item.expr.value.strip('"'))))
+            return _any(Exists(field) for field in self.fields((_unescape(item.expr.value.strip('"')),)))
         if name == "*" and names is None:
             return self.build(item.expr, None, depth)
         inner = (name,) if names is None else tuple(n + mark + name for n in names[:2] for mark in ".:")
@@ -454,7 +465,11 @@ class _Builder:
     def fields(self, names: tuple[str, ...] | None) -> tuple[str, ...]:
         if names is None:
             return ("text",)
-        return next((found for name in names if (found := resolve(name))), ())
+        found = next((found for name in names if (found := resolve(name))), ())
+        # A colon makes a custom term of anything: `creators:(nonsense:x)` too, though no vocabulary is called creators.
+        if not found or (found[0].startswith("custom:") and found[0].split(":")[1] in FAMILIES):
+            self.unknown[names[0]] = None
+        return found
 
     def word(self, item: Any, names: tuple[str, ...] | None) -> Node:
         raw = str(item.value)

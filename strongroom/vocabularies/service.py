@@ -6,6 +6,7 @@ from the table and the index of this machine. Both look alike from here.
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -248,7 +249,28 @@ def _shipped_index(kind: str) -> tuple[TermIndex, list[shipped.Entry]]:
     return TermIndex.in_memory(_terms(kind, entries)), entries
 
 
+_VERSIONED = re.compile(r"(.+?)-(\d+(?:\.\d+)+[a-z]?)(?:-.*)?")
+# Ids that SPDX keeps for old texts alone (isDeprecatedLicenseId); so are all `-with-`, which became expressions.
+_DEPRECATED = frozenset({"bzip2-1.0.5", "ecos-2.0", "net-snmp", "nunit", "wxwindows"})
+
+
+def _superseded(licences: Iterable[str]) -> set[str]:
+    """Those of these ids of licences that a newer version stands for (`agpl-1.0-only`), and deprecated ones."""
+    old: set[str] = set()
+    newest: dict[str, tuple[list[int], str]] = {}
+    versions: dict[str, tuple[str, tuple[list[int], str]]] = {}
+    for id in licences:
+        if id in _DEPRECATED or "-with-" in id:
+            old.add(id)
+        elif found := _VERSIONED.fullmatch(id):
+            family, version = found[1], ([int(n) for n in re.findall(r"\d+", found[2])], found[2])
+            versions[id] = (family, version)
+            newest[family] = max(newest.get(family, version), version)
+    return old | {id for id, (family, version) in versions.items() if version != newest[family]}
+
+
 def _terms(kind: str, entries: Sequence[shipped.Entry]) -> Iterable[Term]:
+    superseded = _superseded([entry.id for entry in entries]) if kind == "licenses" else set()
     for number, entry in enumerate(entries):
         main, *others = dict.fromkeys([entry.title.get("en", entry.id), *entry.title.values()])
         ids, weight = [entry.id], 0
@@ -259,12 +281,15 @@ def _terms(kind: str, entries: Sequence[shipped.Entry]) -> Iterable[Term]:
         elif kind == "licenses":
             others = list((entry.description or {}).values())
             ids += [legacy] if (legacy := shipped.legacy_licences().get(entry.id)) else []
-            weight = 4 * ("recommended" in entry.tags) + len(entry.tags)
+            weight = 16 * ("recommended" in entry.tags) + 8 * (entry.id not in superseded) + len(entry.tags)
         elif kind == "code:programmingLanguages":
             weight = 2 * (props.get("popular") == "True")
+        mains = [main]
+        if kind == "licenses" and main.startswith("GNU "):
+            mains.append(main.removeprefix("GNU "))  # few type it: "affero" begins the name as well
         keys = [f"id={entry.id}", *(f"tags={tag}" for tag in entry.tags)]
         keys += [f"props.{name}={value}" for name, value in props.items() if value]
-        yield Term(number, number, kind, (main,), tuple(others), tuple(ids), tuple(keys), "", weight)
+        yield Term(number, number, kind, tuple(mains), tuple(others), tuple(ids), tuple(keys), "", weight)
 
 
 def _search_shipped(request: TermRequest, named: str, curated: bool) -> Found:

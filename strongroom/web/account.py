@@ -18,10 +18,11 @@ from strongroom.access import SCOPES, Actor
 from strongroom.accounts import applications
 from strongroom.accounts import service as accounts
 from strongroom.db import Session
-from strongroom.errors import Invalid, StrongroomError, Unauthenticated
+from strongroom.errors import Invalid, Unauthenticated
 from strongroom.http.deps import actor_of, context, in_thread, number
 from strongroom.ids import now
 from strongroom.web.answers import form_lists, go, lang_of, page, viewer_of
+from strongroom.web.findings import told_all
 from strongroom.web.render import CONTENT_SECURITY_POLICY, Texts, Viewer, render, texts
 
 HOME: Final = "/account/settings/applications"
@@ -84,12 +85,6 @@ def _last(fields: dict[str, list[str]], name: str) -> str:
 
 def _lines(text: str) -> list[str]:
     return [line.strip() for line in text.splitlines() if line.strip()]
-
-
-def _said(error: StrongroomError) -> list[str]:
-    if isinstance(error, Invalid) and error.findings:
-        return [message for finding in error.findings for message in finding.messages]
-    return [error.message]
 
 
 def _viewer(actor: Actor) -> Viewer:
@@ -193,7 +188,7 @@ async def _made(
     try:
         return page(await _write(request, fields, work))
     except Invalid as error:
-        problems = _said(error)
+        problems = told_all(error, texts(lang_of(request)))
     sent = {name: values if name == "scope" else values[-1] for name, values in fields.items()}
 
     def again(session: Session, actor: Actor) -> bytes:
@@ -264,7 +259,8 @@ async def change_client(request: Request) -> Response:
         except Invalid as error:  # nothing was written
             row = applications.read(session, actor, client_id)
             sent = {name: values[-1] for name, values in fields.items()}
-            return _shown(request, "application", actor, app=row, sent=sent, problems=_said(error))
+            problems = told_all(error, texts(lang_of(request)))
+            return _shown(request, "application", actor, app=row, sent=sent, problems=problems)
         return None
 
     again = await _write(request, fields, work)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeVar
 from urllib.parse import parse_qsl, quote
 
@@ -18,7 +18,7 @@ from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import Response
 
-from strongroom.access import Actor, may_edit, require_edit
+from strongroom.access import Actor, Level, level, may_edit, require_edit, shared_concepts
 from strongroom.accounts import profiles
 from strongroom.context import Context
 from strongroom.db import Session
@@ -40,16 +40,18 @@ from strongroom.http import problems, upload
 from strongroom.http.deps import actor_of, body_stream, context, if_match, in_thread, number
 from strongroom.http.forms import FilePart, parse_form
 from strongroom.ids import iso, today
-from strongroom.metadata import checks, prefill, rdm
+from strongroom.metadata import checks, html, prefill, rdm
 from strongroom.metadata import vocabularies as shipped
 from strongroom.metadata.model import Metadata, RecordData
 from strongroom.metadata.reading import UNPRINTABLE
 from strongroom.records import drafts, queries, typed
 from strongroom.records.publish import publish as publish_draft
 from strongroom.records.views import DraftView
+from strongroom.settings import Settings
 from strongroom.vocabularies import service as vocabularies
 from strongroom.web import fields, landing, words
 from strongroom.web.answers import form_of, go, lang_of, page, viewer_of
+from strongroom.web.findings import told, told_all, told_json
 from strongroom.web.render import Texts, Viewer, render, static_url, texts
 from strongroom.web.words import N_
 
@@ -59,6 +61,7 @@ FILES_SHOWN: Final = 500
 FIELDS_MAX: Final = 50_000
 FORM_BYTES: Final = 8_000_000  # of a form without files: some thousand creators
 GUESSES: Final = 6
+GUESSED: Final = 20  # names that guesses are looked for: each is a search, on each view
 
 # Icon of each upload type that has a button, and whether it has kinds.
 _TYPE_ICONS: Final = {
@@ -158,6 +161,7 @@ def _see(ctx: Context, session: Session, actor: Actor, draft_id: int) -> Seen | 
     unfinished = [] if view.published else transfers.unfinished(session, draft_id)
     own_doi = ctx.settings.doi(draft_id)
     values = fields.fill(view.data, beside.contact_email, own_doi)
+    beside = replace(beside, typed=fields.placed(beside.typed, values))
     problems = [
         Finding.of(fields.field_of(f.field, view.data, values), *f.messages)
         for f in rdm.problems(view.data, today=today(), published=published)
@@ -177,7 +181,10 @@ def _see(ctx: Context, session: Session, actor: Actor, draft_id: int) -> Seen | 
         problems.append(Finding.of("pids.doi.identifier", OUR_PREFIX))
     problems += [Finding.of(name, why) for name, why in fields.whys(beside.typed)]
     values |= beside.typed
-    may_import = view.index > 1 and not view.published and view.file_count == 0
+    may_import = False
+    if view.index > 1 and not view.published:
+        bucket = drafts.readable_bucket(session, actor, draft_id)
+        may_import = files.may_import(session, bucket, drafts.previous_version(session, bucket))
     return Seen(view, beside, problems, unfinished, may_import, published, values)
 
 
@@ -226,11 +233,11 @@ def _words(finding: Finding, t: Texts) -> str:
         if known:
             return t.gettext(known)
         rest = [m for m in finding.messages if m != checks.MISSING]
-        return " ".join(t.gettext(m) for m in rest) or t.gettext(_HINTS[0])
+        return " ".join(told(m, t) for m in rest) or t.gettext(_HINTS[0])
     if finding.messages[0] == _OVER:
         return t.gettext(LATER)
     messages = finding.messages[1:] if len(finding.messages) > 1 else finding.messages
-    return " ".join(t.gettext(m) for m in messages if m)
+    return " ".join(told(m, t) for m in messages if m)
 
 
 _SECTIONS: Final = (
@@ -276,8 +283,53 @@ def _formal(name: str) -> bool:
     ) or name in ("doi", "metadata_only")
 
 
+# Fields in the order of the form; of a field within a list or group, the list or group.
+_ORDER: Final = (
+    "files", "metadata_only", "type", "doi", "pids.doi", "metadata.publication_date", "metadata.version",
+    "metadata.title", "metadata.additional_titles", "metadata.creators", "metadata.description", "metadata.languages",
+    "keywords", "metadata.additional_descriptions", "access.choice", "access.embargo.until", "access.embargo.reason",
+    "access.conditions", "metadata.rights", "contact.name", "contact.orcid", "contact.email", "metadata.funding",
+    "metadata.related_identifiers", "metadata.identifiers", "metadata.contributors", "references.text",
+    "custom_fields.journal:journal", "custom_fields.meeting:meeting", "metadata.publisher",
+    "custom_fields.imprint:imprint", "custom_fields.thesis:thesis", "metadata.subjects", "metadata.locations",
+    "metadata.dates",
+)  # fmt: skip
+_PLACES: Final = {name: place for place, name in enumerate(_ORDER)}
+
+
+def place_of(name: str) -> tuple[int, int]:
+    """Where a field stands in the form: (its place, its row). Of two in one row the order is that of the findings."""
+    row = next((int(part) for part in name.split(".") if part.isascii() and part.isdigit()), 0)
+    while name not in _PLACES and "." in name:
+        name = name.rpartition(".")[0]
+    return _PLACES.get(name, len(_PLACES)), row
+
+
+def _with_field(name: str, text: str, t: Texts) -> str:
+    """A sentence away from its field, with the field's name before it where it does not say it itself."""
+    path = next((p for p in fields.LISTS if name.startswith(p + ".")), "")
+    if text == t.gettext(_MISSING.get(name, "")) or name in ("files", "metadata_only"):
+        return text
+    label = fields.label(path or name)
+    if label == name:
+        return text
+    if path:
+        _place, row = place_of(name)
+        return t.gettext("%(field)s, %(num)s: %(text)s") % {
+            "field": t.gettext(label), "num": row + 1, "text": text,
+        }  # fmt: skip
+    return t.gettext("%(field)s: %(text)s") % {"field": t.gettext(label), "text": text}
+
+
 def _missing(seen: Seen, t: Texts) -> list[dict[str, str]]:
-    return [{"section": section_of(f.field), "text": _words(f, t), "field": f.field} for f in seen.problems]
+    return [
+        {
+            "section": section_of(f.field),
+            "text": _with_field(f.field, _words(f, t), t),
+            "field": f.field,
+        }
+        for f in sorted(seen.problems, key=lambda f: place_of(f.field))
+    ]
 
 
 class Options:
@@ -424,7 +476,11 @@ def _form_page(
         origins=dict(origins or {}),
         guessed=_guesses(ctx, seen.beside.typed),
         notes=notes,
-        summary=[{"field": name, "text": text} for name, said in shown_errors.items() for text in said]
+        summary=[
+            {"field": name, "text": _with_field(name, text, t)}
+            for name, said in sorted(shown_errors.items(), key=lambda one: place_of(one[0]))
+            for text in said
+        ]
         if alarm or shown_errors
         else [],
         missing=missing,
@@ -458,12 +514,15 @@ def _form_page(
         ],
         preview_shown=first in keys,
         unfinished=seen.unfinished,
+        may_share=level(actor, view) >= Level.MANAGE,
         may_import=seen.may_import,
         prefillable=_prefillable(view),
         max_bytes=ctx.settings.quota_record_bytes,
         own_doi=ctx.settings.doi(view.id),
         reserved=bool(data.doi) and v.get("doi") == "new",
-        visible=_visible(data, t),
+        visible=_visible(seen, t),
+        visible_if={key: _seen_of(key, False, data.access.record == "restricted", t) for key in _CHOICES},
+        dated=_seen_of("embargoed", True, data.access.record == "restricted", t),
         scripts=[static_url(s) for s in _SCRIPTS if _there(s)],
         static_url=static_url,
     )
@@ -493,6 +552,9 @@ def _there(script: str) -> bool:
     return True
 
 
+_CHOICES: Final = ("open", "embargoed", "restricted", "closed")
+
+
 def _choices(t: Texts) -> list[tuple[str, str, str]]:
     _ = t.gettext
     return [
@@ -508,18 +570,48 @@ def _usual(t: Texts) -> list[tuple[str, str, str]]:
     return [(key, licence.title, t.gettext(says)) for key, licence, says in found if licence and says]
 
 
-def _visible(data: RecordData, t: Texts) -> str:
+def _seen_of(choice: str, dated: bool, hidden: bool, t: Texts) -> str:
+    """What others see of a record with this access. `dated`: its embargo ends on a day that can be; `hidden`: its page too."""
     _ = t.gettext
-    if data.access.record == "restricted":
+    if choice == "open":
+        return _("The page, its description and its files are public at once.")
+    if choice == "embargoed" and not dated:
+        return _("Say when the files open: without a date after today it can't be published.")
+    if hidden:
         return _("Nobody but you and those you share it with sees the page.")
     return {
-        "open": _("The page, its description and its files are public at once."),
         "embargoed": _(
             "The page and its description are public at once. The files open when the embargo ends."
         ),
         "restricted": _("The page and its description are public at once. You decide who gets the files."),
-        "metadata-only": _("The page and its description are public at once."),
-    }[data.access.status(today())]
+        "closed": _("The page and its description are public at once. Nobody gets the files."),
+    }[choice]
+
+
+def _sees(seen: Seen, choice: str, t: Texts) -> str:
+    """`_seen_of` this draft with another choice, or its own."""
+    data = seen.view.data
+    if data.metadata_only and choice == "open":
+        return t.gettext("The page and its description are public at once.")
+    until = data.access.embargo_until
+    if choice == "embargoed" and until is not None and until <= today() and seen.view.published:
+        choice = "open"  # it has ended
+    dated = until is not None and until > today() and "access.embargo.until" not in seen.beside.typed
+    return _seen_of(choice, dated, data.access.record == "restricted", t)
+
+
+def _visible(seen: Seen, t: Texts) -> str:
+    """What others see of the draft once it is published."""
+    return _sees(seen, seen.values.get("access.choice", "open"), t)
+
+
+def _changed(seen: Seen, t: Texts) -> list[tuple[str, str, str]]:
+    """What a correction changes: (field, as it was, as it will be), as a person reads them."""
+    if seen.published is None:
+        return []
+    now_ = fields.fill(seen.view.data) | {f"{path}.@rows": "1" for path in fields.LISTS}
+    found = fields.differences(now_, fields.fill(seen.published))
+    return [(t.gettext(fields.label(d.name)), html.plain(d.theirs), html.plain(d.yours)) for d in found]
 
 
 def _prefillable(view: DraftView) -> str:
@@ -530,10 +622,14 @@ def _prefillable(view: DraftView) -> str:
 def _guesses(ctx: Context, kept: Mapping[str, str]) -> dict[str, list[tuple[str, str]]]:
     """For names of licences and languages that none has: those that come near, (id, title)."""
     found = {}
+    asked_for = 0
     for name, text in kept.items():
         kind = "licenses" if name.startswith("metadata.rights.") else "languages"
         if not name.endswith(".title") or not name.startswith(("metadata.rights.", "metadata.languages.")):
             continue
+        asked_for += 1
+        if asked_for > GUESSED:
+            break
         asked = vocabularies.Asked(kind, suggest=text[:100], size=GUESSES)
         near = vocabularies.search(ctx.db, ctx.vocabularies, asked).terms
         if near:
@@ -594,8 +690,28 @@ def _plain(text: str) -> str:
 
 
 async def _sent(request: Request) -> Sent:
-    """The form. Files go to the store while they come. Raises TooLarge, Malformed, and what access and quotas raise."""
-    sent, size = Sent(), 0
+    """The form. Files go to the store while they come. Raises TooLarge, Malformed, and what access and quotas raise.
+
+    Of a form that breaks off or is refused no bytes stay.
+    """
+    sent = Sent()
+    try:
+        await _receive(request, sent)
+    except BaseException:
+        await _forget(request, sent)
+        raise
+    return sent
+
+
+async def _forget(request: Request, sent: Sent) -> None:
+    """Give back the bytes that came and get no name."""
+    while sent.came:
+        came, _name = sent.came.pop()
+        await upload.forget(request, came)
+
+
+async def _receive(request: Request, sent: Sent) -> None:
+    size = 0
     media = request.headers.get("content-type", "")
 
     def note(name: str, text: str) -> None:
@@ -616,19 +732,23 @@ async def _sent(request: Request) -> Sent:
             max_fields=FIELDS_MAX,
             on_field=note,
         )
-        return sent
+        return
     body = bytearray()
     async for chunk in body_stream(request):
         body += chunk
         if len(body) > FORM_BYTES:
             raise TooLarge("The form is too large.")
-    try:
-        pairs = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=FIELDS_MAX)
-    except ValueError:
-        raise TooLarge(f"A form may have {FIELDS_MAX} fields at most.") from None
-    for name, text in pairs:
-        note(name, text)
-    return sent
+
+    def parse() -> None:
+        text = body.decode("utf-8", "replace")
+        try:
+            pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=FIELDS_MAX)
+        except ValueError:
+            raise TooLarge(f"A form may have {FIELDS_MAX} fields at most.") from None
+        for name, text in pairs:
+            note(name, text)
+
+    await in_thread(request, parse)
 
 
 async def _file(request: Request, sent: Sent, part: FilePart) -> None:
@@ -643,7 +763,7 @@ async def _file(request: Request, sent: Sent, part: FilePart) -> None:
         try:
             came = await upload.accept(request, _id(request), None, part.chunks, size=None, digests={})
         except (TooLarge, Locked) as error:
-            sent.refused.append(f"{part.filename}: {error.message}")
+            sent.refused.append(f"{part.filename}: {_told(error, request)}")
         else:
             sent.came.append((came, part.filename))
     # What else has a file is skipped.
@@ -651,33 +771,38 @@ async def _file(request: Request, sent: Sent, part: FilePart) -> None:
 
 async def _attach(request: Request, sent: Sent) -> None:
     """Give the bytes that came their names; those that can't have theirs are named in `refused`."""
-    while sent.came:
-        came, filename = sent.came.pop(0)
-        try:
-            name = safe_form_name(filename)
-        except StrongroomError as error:
-            await upload.forget(request, came)
-            sent.refused.append(f"{filename}: {_told(error)}")
-            continue
-        try:
-            await upload.attach(request, came, name)
-        except (Invalid, TooLarge, Conflict) as error:
-            sent.refused.append(f"{name}: {_told(error)}")
+    try:
+        while sent.came:
+            came, filename = sent.came.pop(0)
+            try:
+                name = safe_form_name(filename)
+            except StrongroomError as error:
+                await upload.forget(request, came)
+                sent.refused.append(f"{filename}: {_told(error, request)}")
+                continue
+            try:
+                await upload.attach(request, came, name)
+            except (Invalid, TooLarge, Conflict) as error:
+                sent.refused.append(f"{name}: {_told(error, request)}")
+    except BaseException:
+        await _forget(request, sent)
+        raise
 
 
-def _told(error: StrongroomError) -> str:
-    if isinstance(error, Invalid) and error.findings:
-        return " ".join(m for f in error.findings for m in f.messages)
-    return error.message
+def _told(error: StrongroomError, request: Request) -> str:
+    return " ".join(told_all(error, texts(lang_of(request))))
 
 
 # Saving ------------------------------------------------------------------------------------------------------------
 
 
 class _Conflict(Exception):
-    """Somebody else changed the draft since the form was made."""
+    """The draft was changed since the form was made: in another window where only this account (`own`) ever wrote to it."""
 
-    def __init__(self, differences: list[fields.Difference], revision: int, theirs: dict[str, str]) -> None:
+    def __init__(
+        self, differences: list[fields.Difference], revision: int, theirs: dict[str, str], own: bool
+    ) -> None:
+        self.own = own
         self.differences = differences
         self.revision = revision
         self.theirs = theirs
@@ -700,10 +825,11 @@ def _save(
     beside = typed.read(session, draft_id)
     own_doi = ctx.settings.doi(draft_id)
     if revision is not None and revision < (row.described or 0):
-        theirs = fields.fill(before, beside.contact_email, own_doi) | beside.typed
+        theirs = fields.fill(before, beside.contact_email, own_doi)
+        theirs |= fields.placed(beside.typed, theirs)
         differences = fields.differences(form, theirs)
         if differences:
-            raise _Conflict(differences, row.revision, theirs)
+            raise _Conflict(differences, row.revision, theirs, drafts.alone(session, actor, draft_id))
     said = fields.read(form, before, own_doi=own_doi)
     if row.published:
         said.body.pop("pids", None)
@@ -711,14 +837,15 @@ def _save(
     loaded = rdm.load(said.body, today=today(), before=before)
     data = vocabularies.resolve(session, fields.finish(said, loaded.data))
     kept = {name: text for name, text in beside.typed.items() if not fields.has(form, name)} | said.typed
+    contact = said.contact_email if said.contact_email != (beside.contact_email or "") else None
     if data != before:
         drafts.update_data(session, actor, draft_id, data, locked=row)
-    elif kept != beside.typed:
+    elif kept != beside.typed or contact is not None:
         drafts.touch(session, actor, draft_id, "updated")
     if kept != beside.typed:
         typed.keep(session, draft_id, kept)
-    if said.contact_email is not None and said.contact_email != (beside.contact_email or ""):
-        typed.set_contact(session, draft_id, said.contact_email)
+    if contact is not None:
+        typed.set_contact(session, draft_id, contact)
     return said
 
 
@@ -745,7 +872,11 @@ def _told_as_asked(handler: Handler) -> Handler:
         except StrongroomError as error:
             if "json" not in request.headers.get("accept", ""):
                 raise
-            return problems.json_response(error, context(request).settings)
+            status = problems.status_of(error, context(request).settings)
+            body = told_json(problems.as_json(error, status), texts(lang_of(request)))
+            return Response(
+                orjson.dumps(body), status, problems.headers_of(error), media_type="application/json"
+            )
 
     return inner
 
@@ -754,35 +885,28 @@ def _told_as_asked(handler: Handler) -> Handler:
 async def post(request: Request) -> Response:
     """POST /uploads/{id}: save the form, and do what its button says (`do`); as JSON it is the autosave."""
     ctx, draft_id = context(request), _id(request)
-    sent = Sent()
-    try:
-        sent = await _sent(request)
-    except BaseException:
-        for came, _name in sent.came:
-            await upload.forget(request, came)
-        raise
+    sent = await _sent(request)
     form = sent.fields
     verb, _, what = form.get("do", "save").partition(":")
     wants_json = "json" in request.headers.get("accept", "")
-    revision = _revision(request, form)
-    fields.choose(form)
-    _arrange(form, verb, what)
 
     def look_up() -> None:
         with ctx.db.read() as session:
             _signed_in(session, request)
-        _resolve(ctx, form)
+        fields.choose(form)
+        _arrange(form, verb, what)
+        if not wants_json:
+            _resolve(ctx, form)
 
-    if not wants_json:
-        await in_thread(request, look_up)
     try:
+        revision = _revision(request, form)
+        await in_thread(request, look_up)
         said = await _do(request, lambda session, actor: _save(ctx, session, actor, draft_id, form, revision))
     except _Conflict as conflict:
         await _attach(request, sent)
         return await _conflict(request, form, conflict, wants_json)
     except BaseException:
-        for came, _name in sent.came:
-            await upload.forget(request, came)
+        await _forget(request, sent)
         raise
     await _attach(request, sent)
     if wants_json:
@@ -791,7 +915,7 @@ async def post(request: Request) -> Response:
         return await _after(request, verb, what, form, sent)
     except (Invalid, TooLarge, Conflict, NotFound) as error:
         return await _again(
-            request, 400, [{"kind": "bad", "icon": "alert", "text": _told(error), "items": []}]
+            request, 400, [{"kind": "bad", "icon": "alert", "text": _told(error, request), "items": []}]
         )
 
 
@@ -814,6 +938,7 @@ async def _saved(request: Request, said: fields.Said) -> Response:
                 "saved": iso(seen.view.updated),
                 "findings": findings,
                 "missing": missing,
+                "visible": _visible(seen, t),
             }
         )
 
@@ -841,7 +966,9 @@ async def _conflict(
             }
             for d in conflict.differences
         ]
-        return _json(orjson.dumps({"differences": shown, "revision": conflict.revision}), 412)
+        return _json(
+            orjson.dumps({"differences": shown, "revision": conflict.revision, "yours": conflict.own}), 412
+        )
 
     def work(session: Session, actor: Actor) -> bytes:
         return render(
@@ -852,6 +979,7 @@ async def _conflict(
             next_url=f"/uploads/{_id(request)}",
             draft_id=_id(request),
             revision=conflict.revision,
+            own=conflict.own,
             differences=[(d, labels[d.name]) for d in conflict.differences],
             yours=[(k, v) for k, v in form.items() if k not in ("csrf", "revision", "do")],
             theirs=[(k, v) for d in conflict.differences for k, v in d.fields.items()],
@@ -914,7 +1042,10 @@ async def _after(request: Request, verb: str, what: str, form: Mapping[str, str]
             return go(request, f"{here}#files", 303)
         case "rename" | "delete-file" | "import-files":
             name = form.get(f"rename.{what}", "").strip()
-            await _do(request, lambda session, actor: _file_verb(session, actor, draft_id, verb, what, name))
+            await _do(
+                request,
+                lambda session, actor: _file_verb(session, ctx.settings, actor, draft_id, verb, what, name),
+            )
             return go(request, f"{here}#files", 303)
         case "prefill":
             return await _prefill_page(request, sent)
@@ -934,11 +1065,13 @@ def _reserve(ctx: Context, session: Session, actor: Actor, draft_id: int) -> Non
         drafts.reserve_doi(session, actor, draft_id, ctx.settings)
 
 
-def _file_verb(session: Session, actor: Actor, draft_id: int, verb: str, file_id: str, name: str) -> None:
+def _file_verb(
+    session: Session, settings: Settings, actor: Actor, draft_id: int, verb: str, file_id: str, name: str
+) -> None:
     bucket = drafts.writable_bucket(session, actor, draft_id)
     if verb == "import-files":
-        files.import_previous(session, bucket, drafts.previous_version(session, bucket))
-        drafts.touch(session, actor, draft_id, "files-imported")
+        if files.import_beside(session, bucket, drafts.previous_version(session, bucket), settings):
+            drafts.touch(session, actor, draft_id, "files-imported")
     elif verb == "rename":
         if not name:
             raise Invalid.at("files", "Write the new name of the file.")
@@ -1023,7 +1156,7 @@ async def _prefill_page(request: Request, sent: Sent) -> Response:
         "kind": "good" if names else "info",
         "icon": "check" if names else "info",
         "text": text,
-        "items": left_out,
+        "items": [told(line, t) for line in left_out],
     }
     return await _again(request, 200, [note], origins=dict.fromkeys(names, base))
 
@@ -1032,6 +1165,7 @@ async def _prefill_page(request: Request, sent: Sent) -> Response:
 async def prefilled(request: Request) -> Response:
     """POST /uploads/{id}/prefill: fill in from a file of the draft (`key`) or one sent along (`prefill`); as JSON, what was filled."""
     sent = await _sent(request)
+    await _forget(request, sent)  # files of the whole form come along, and are not asked for here
     if sent.prefill is None:
         sent.fields["prefill.key"] = sent.fields.get("key", "")
     await _do(request, lambda session, actor: drafts.lock(session, actor, _id(request)).id)
@@ -1040,7 +1174,7 @@ async def prefilled(request: Request) -> Response:
             return await _prefill_page(request, sent)
         except (Invalid, TooLarge) as error:
             return await _again(
-                request, 400, [{"kind": "bad", "icon": "alert", "text": _told(error), "items": []}]
+                request, 400, [{"kind": "bad", "icon": "alert", "text": _told(error, request), "items": []}]
             )
     try:
         given = sent.prefill
@@ -1049,7 +1183,7 @@ async def prefilled(request: Request) -> Response:
         filename, body = given
         names, left_out = await _prefill(request, filename, body)
     except (Invalid, TooLarge) as error:
-        return _json(orjson.dumps({"message": _told(error)}), 400)
+        return _json(orjson.dumps({"message": _told(error, request)}), 400)
 
     def revision(session: Session, actor: Actor) -> int:
         view = drafts.view(session, actor, _id(request), most=1)
@@ -1062,7 +1196,7 @@ async def prefilled(request: Request) -> Response:
                 "revision": await _look(request, revision),
                 "source": base,
                 "filled": [{"field": name, "source": base} for name in names],
-                "left_out": left_out,
+                "left_out": [told(line, texts(lang_of(request))) for line in left_out],
             }
         )
     )
@@ -1203,7 +1337,8 @@ def _asked(request: Request, template: str, seen: Seen, actor: Actor) -> bytes:
         draft=view,
         metadata=view.data.metadata,
         doi=view.doi or settings.doi(view.id),
-        visible=_visible(view.data, t),
+        visible=_visible(seen, t),
+        changed=_changed(seen, t) if template == "deposit/publish" else [],
         until=view.data.access.embargo_until,
         status=view.data.access.status(today(), view.file_count > 0),
     )
@@ -1237,7 +1372,7 @@ async def publish(request: Request) -> Response:
     except Invalid as error:
         t = texts(lang_of(request))
         notes = [
-            {"kind": "bad", "icon": "alert", "text": " ".join(t.gettext(m) for m in f.messages), "items": []}
+            {"kind": "bad", "icon": "alert", "text": " ".join(told(m, t) for m in f.messages), "items": []}
             for f in error.findings
             if f.field in ("metadata.doi", "files.enabled")
         ]
@@ -1247,16 +1382,24 @@ async def publish(request: Request) -> Response:
 
 
 async def preview(request: Request) -> Response:
-    """GET /uploads/{id}/preview: the record's page as it will be."""
+    """GET /uploads/{id}/preview: the record's page as it will be; who came by a share link needs no account."""
     ctx, lang = context(request), lang_of(request)
 
-    def work(session: Session, actor: Actor) -> bytes:
-        view = drafts.view(session, actor, _id(request), most=FILES_SHOWN)
-        if view is None:
-            raise NotFound()
-        return landing.draft_preview(view, settings=ctx.settings, lang=lang, viewer=_viewer(actor))
+    def work() -> bytes:
+        with ctx.db.read() as session:
+            actor = actor_of(session, request)
+            if not actor.is_user and not shared_concepts(actor, Level.PREVIEW):
+                raise Unauthenticated()
+            view = drafts.view(session, actor, _id(request), most=FILES_SHOWN)
+            if view is None:
+                raise NotFound()
+            by_link = not actor.is_user
+            viewer = None if by_link else _viewer(actor)
+            return landing.draft_preview(
+                view, settings=ctx.settings, lang=lang, viewer=viewer, by_link=by_link
+            )
 
-    return page(await _look(request, work))
+    return page(await in_thread(request, work))
 
 
 async def ask_delete(request: Request) -> Response:

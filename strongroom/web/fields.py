@@ -34,6 +34,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final
 
+from strongroom.accounts.service import NOT_ASCII
 from strongroom.errors import Finding
 from strongroom.metadata import html, identifiers, rdm, vocabularies
 from strongroom.metadata.model import Access, Person, RecordData
@@ -561,11 +562,7 @@ def _say_person(row: Mapping[str, str], wrong: list[tuple[str, str]]) -> JSON:
             name = ""  # it had no other
         if key or name:
             places.append({k: v for k, v in (("id", key), ("name", name)) if v})
-    unique: list[JSON] = []
-    for place in places:
-        if place not in unique:
-            unique.append(place)
-    _set(item, "affiliations", unique)
+    _set(item, "affiliations", list({_key(place): place for place in places}.values()))
     return item
 
 
@@ -689,6 +686,10 @@ NO_DOI: Final = N_("Write the DOI that it has, or choose a new one.")
 NO_EMAIL: Final = N_("This is not an e-mail address: it looks like name@example.org.")
 
 
+def _no_email(text: str) -> str:
+    return NO_EMAIL if text.isascii() else NOT_ASCII
+
+
 def _contact(form: Form, said: Said, before: RecordData) -> None:
     if "contact.name" in form:
         people: list[JSON] = said.body["metadata"].get("contributors", [])
@@ -717,10 +718,11 @@ def _contact(form: Form, said: Said, before: RecordData) -> None:
         _set(said.body["metadata"], "contributors", people)
     if "contact.email" in form:
         said.contact_email = email = form["contact.email"].strip()
-        if email and not re.fullmatch(r"[^@\s,;<>\"\x00-\x1f]{1,64}@[^@\s,;<>\"\x00-\x1f]{1,255}", email):
+        formed = re.fullmatch(r"[^@\s,;<>\"\x00-\x1f]{1,64}@[^@\s,;<>\"\x00-\x1f]{1,255}", email)
+        if email and not (formed and email.isascii()):
             said.contact_email = None
             said.typed["contact.email"] = email
-            said.findings.append(Finding.of("contact.email", NO_EMAIL))
+            said.findings.append(Finding.of("contact.email", _no_email(email)))
 
 
 def _subjects(form: Form, said: Said, shown: list[JSON]) -> None:
@@ -740,13 +742,27 @@ def _subjects(form: Form, said: Said, shown: list[JSON]) -> None:
             else:
                 words += [{"subject": w} for part in re.split(r"[,;]", line) if (w := part.strip())]
     new = [*terms, *words]
+    left = Counter(map(_key, new))
+    taken: Counter[str] = Counter()
     kept = []
     for item in shown:
-        plain = item if "id" in item else {"subject": _one_line(item.get("subject", ""))}
-        if plain in new:
-            new.remove(plain)
+        key = _key(item if "id" in item else {"subject": _one_line(item.get("subject", ""))})
+        if left[key]:
+            left[key] -= 1
+            taken[key] += 1
             kept.append(item)
-    _set(said.body["metadata"], "subjects", [*kept, *new])
+    for item in new:
+        key = _key(item)
+        if taken[key]:
+            taken[key] -= 1
+        else:
+            kept.append(item)
+    _set(said.body["metadata"], "subjects", kept)
+
+
+def _key(item: JSON) -> str:
+    """Equal for equal items: to be counted, not compared each with each."""
+    return json.dumps(item, sort_keys=True)
 
 
 def _references(form: Form, said: Said, before: RecordData, shown: list[JSON]) -> None:
@@ -918,8 +934,37 @@ def whys(typed: Mapping[str, str]) -> list[tuple[str, str]]:
         elif name == "doi":
             found.append(("pids.doi.identifier", NO_DOI))
         elif name == "contact.email":
-            found.append((name, NO_EMAIL))
+            found.append((name, _no_email(text)))
     return [(name, why) for name, why in found if why]
+
+
+# Lists whose words can only be kept as a row of their own, never beside an item.
+_WHOLE_ROWS: Final = ("metadata.languages", "metadata.rights")
+
+
+def placed(typed: Mapping[str, str], values: Mapping[str, str]) -> dict[str, str]:
+    """Kept words by the names under which they stand beside `values` (`fill`).
+
+    Rows that are no item yet stand behind the items that there are now: a program, or a description filled in, may have
+    added some since.
+    """
+    out = dict(typed)
+    have = counts(values)
+    for path in LISTS:
+        rows = _split(typed, path)
+        late = [
+            number
+            for number, row in rows.items()
+            if path in _WHOLE_ROWS
+            or number >= have.get(path, 0)
+            or any(text and values.get(f"{path}.{number}.{name}") for name, text in row.items())
+        ]
+        for number in late:
+            for name in rows[number]:
+                del out[f"{path}.{number}.{name}"]
+        for to, number in enumerate(late, have.get(path, 0)):
+            out |= {f"{path}.{to}.{name}": typed[f"{path}.{number}.{name}"] for name in rows[number]}
+    return out
 
 
 def _degrees(text: str) -> float | None:
@@ -998,11 +1043,26 @@ def differences(form: Form, theirs: Form) -> list[Difference]:
 _SINGLE: Final = tuple(f"metadata.{n}" for n in _SCALARS)
 
 
+def _as_saved(path: str, row: dict[str, str]) -> dict[str, str]:
+    """A row with its identifiers as a save would find and write them: that alone is no difference."""
+    schemes = {"identifier": row.get("scheme", ""), "orcid": "orcid", "ror": "ror"}
+    if path in ("metadata.identifiers", "metadata.related_identifiers") and not schemes["identifier"]:
+        schemes["identifier"] = identifiers.detect(row.get("identifier", "")) or ""
+        row = {**row, "scheme": schemes["identifier"]}
+    found = {
+        name: identifiers.normalise(row[name], scheme)
+        for name, scheme in schemes.items()
+        if row.get(name) and scheme and identifiers.valid(row[name], scheme)
+    }
+    return row | found
+
+
 def _meant(form: Form, path: str) -> list[dict[str, str]]:
     """The rows of a list, to be compared: where an id says what is meant, its words do not count."""
     rows = []
     for row in _split(form, path).values():
         if not _is_empty(row):
+            row = _as_saved(path, row)
             rows.append(
                 {
                     name: _one_line(text)
@@ -1034,14 +1094,12 @@ def choose(form: dict[str, str]) -> None:
     """What was chosen where two wrote at once: `choose.<field>` is `yours` or `theirs`, `theirs.<field>` their text."""
     chosen = {name[7:]: form.pop(name) for name in [n for n in form if n.startswith("choose.")]}
     theirs = {name[7:]: form.pop(name) for name in [n for n in form if n.startswith("theirs.")]}
-    for name, whose in chosen.items():
-        if whose != "theirs":
-            continue
-        for other in [
-            n for n in form if n.startswith(name + ".") and name in LISTS and not n.endswith(".@rows")
-        ]:
-            del form[other]
-        form |= {n: text for n, text in theirs.items() if n == name or n.startswith(name + ".")}
+    wanted = {name for name, whose in chosen.items() if whose == "theirs"}
+    # Only lists are chosen with all that is below them: one pass, however much is sent.
+    lists = tuple(path + "." for path in LISTS if path in wanted)
+    for other in [n for n in form if n.startswith(lists) and not n.endswith(".@rows")]:
+        del form[other]
+    form |= {n: text for n, text in theirs.items() if n in wanted or n.startswith(lists)}
 
 
 _LABELS: Final[Mapping[str, str]] = {

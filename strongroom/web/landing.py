@@ -25,7 +25,7 @@ from strongroom.metadata.exports.links import identifier_url, licence, safe_url
 from strongroom.metadata.exports.names import natural
 from strongroom.metadata.exports.text import shorten
 from strongroom.metadata.html import plain
-from strongroom.metadata.model import Funding, Metadata, Person
+from strongroom.metadata.model import Funding, Metadata, Person, Reference
 from strongroom.previews import kind_of
 from strongroom.records.views import DraftView, FileView, RecordView
 from strongroom.settings import Settings
@@ -326,6 +326,40 @@ def description_html(html: str | None) -> Markup:
     return Markup("".join(f"<p>{part}</p>" for part in linked.split("\n\n") if part.strip()))
 
 
+# A DOI with or without what people put before it, or an address. It takes all it can: one pass, whatever is sent.
+_NAMED: Final = re.compile(
+    r"""(?:https?://|(?:\bdoi:\s?|(?<![\w./-]))(?=10\.\d{4,9}/))[^\s<>"']+""", re.IGNORECASE
+)
+_DOI_MARK: Final = re.compile(r"doi:\s?", re.IGNORECASE)
+
+
+def _without_end(name: str) -> str:
+    """A DOI or address without what ends the sentence it stands in: stops, and brackets that it did not open."""
+    extra = {")": name.count(")") - name.count("("), "]": name.count("]") - name.count("[")}
+    end = len(name)
+    while end and ((mark := name[end - 1]) in ".,;:!?*" or extra.get(mark, 0) > 0):
+        if mark in extra:
+            extra[mark] -= 1
+        end -= 1
+    return name[:end]
+
+
+def _reference(reference: Reference) -> Markup:
+    """A reference as HTML: linked as a whole where it says what it names, else the DOIs and addresses in its text."""
+    text = reference.reference
+    if reference.identifier and (url := identifier_url(reference.scheme, reference.identifier)):
+        return Markup(f'<a href="{escape(url)}">{escape(text)}</a>')
+    parts, at = [], 0
+    for found in _NAMED.finditer(text):
+        name = _without_end(found.group())
+        doi = _DOI_MARK.sub("", name, count=1)
+        url = identifier_url("doi", doi) if doi.startswith("10.") else safe_url(name)
+        if url:
+            parts += [escape(text[at : found.start()]), f'<a href="{escape(url)}">{escape(name)}</a>']
+            at = found.start() + len(name)
+    return Markup("".join([*parts, escape(text[at:])]))
+
+
 def _rights(metadata: Metadata, t: Texts) -> list[dict[str, str | None]]:
     shown = []
     for right in metadata.rights:
@@ -496,10 +530,12 @@ def record_page(
     next_url: str | None = None,
     ask: str = "",
     draft: bool = False,
+    by_link: bool = False,
 ) -> bytes:
     """The landing page in HTML, with the form to ask for access by a `user` or `guest` where `ask` says so.
 
-    With `draft` it shows what is not published yet, as it will look (`draft_preview`).
+    With `draft` it shows what is not published yet, as it will look (`draft_preview`), and `by_link` that to a guest
+    who followed a share link.
 
     `view.files` is the whole list or, when it is shorter than `view.file_count`, the page `files_page` of it
     (`FILES_A_PAGE` a page). `next_url` is where to go after logging in.
@@ -554,6 +590,8 @@ def record_page(
         people=people,
         people_shown=PEOPLE_SHOWN,
         affiliations=affiliations,
+        # One affiliation that all creators share needs no numbers; one that only some have does.
+        marked=len(affiliations) > 1 or (bool(affiliations) and not all(p.marks for p in people)),
         about=description_html(metadata.description),
         abstract=shorten(abstract, 300),
         more_texts=[
@@ -571,14 +609,12 @@ def record_page(
         fetching=_fetch(rows, record, t) if may_download else "",
         preview=preview,
         draft=draft,
+        by_link=by_link,
         mail=_mail(metadata.title, record.doi_url or record.url),
         styles=_STYLES,
         badges=_badges(view.doi, record, settings, t) if view.doi else "",
         related=related,
-        references=[
-            (r.reference, identifier_url(r.scheme, r.identifier) if r.identifier else safe_url(r.reference))
-            for r in metadata.references
-        ],
+        references=[_reference(r) for r in metadata.references],
         rights=_rights(metadata, t),
         funding=[_funding(f) for f in metadata.funding],
         citation=apa(record),
@@ -680,9 +716,14 @@ _MAILED: Final = re.compile(r"[A-Za-z0-9 ,.:/_~()-]*").fullmatch
 
 
 def draft_preview(
-    view: DraftView, *, settings: Settings, lang: str = "en", viewer: Viewer | None = None
+    view: DraftView,
+    *,
+    settings: Settings,
+    lang: str = "en",
+    viewer: Viewer | None = None,
+    by_link: bool = False,
 ) -> bytes:
-    """A draft as its page will look once it is published, with a way back to its form."""
+    """A draft as its page will look once it is published, with a way back to its form (but for a guest: `by_link`)."""
     day = today_utc()
     listed = [f for f in view.files if not f.hidden]
     count = view.file_count or len(listed)
@@ -708,7 +749,13 @@ def draft_preview(
         sorted_files=view.sorted_files,
     )
     return record_page(
-        shown, settings=settings, lang=lang, viewer=viewer, next_url=f"/uploads/{view.id}/preview", draft=True
+        shown,
+        settings=settings,
+        lang=lang,
+        viewer=viewer,
+        next_url=f"/uploads/{view.id}/preview",
+        draft=True,
+        by_link=by_link,
     )
 
 

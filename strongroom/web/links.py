@@ -1,7 +1,8 @@
 """Links that open something: a share link's way into a browser, and the page where a guest confirms a request.
 
 `?token=` on a record's page becomes at once a cookie for the pages of records alone, and the address is loaded
-again without it (design 5b): so it stands in no history that is shared, in no bookmark and in no Referer. What
+again without it (design 5b): so it stands in no history that is shared, in no bookmark and in no Referer. With
+`preview` the cookie also reaches the pages and file bytes of that one draft. What
 the cookie opens is looked up at each request; it can be used for reading only.
 """
 
@@ -23,12 +24,14 @@ from strongroom.http.deps import (
     SAFE,
     body_stream,
     context,
+    flag,
     in_thread,
     link_cookie,
     same_origin,
 )
 from strongroom.http.problems import status_of
 from strongroom.requests import access
+from strongroom.web.findings import told
 from strongroom.web.render import PAGE_HEADERS, choose_language, render, texts
 
 _RECORD = re.compile(r"/records/(\d{1,18})(/.*)?")
@@ -53,15 +56,19 @@ def exchange(request: Request, path: str) -> Response | None:
         # read in `deps` alone, where each link opens its own concept.
         kept = request.cookies.get(link_cookie(request), "").split(BETWEEN_LINKS)
         tokens = [token, *(t for t in kept if _TOKEN.fullmatch(t) and t != token)]
-        answer.set_cookie(
-            link_cookie(request),
-            BETWEEN_LINKS.join(tokens[:LINKS_KEPT]),
-            max_age=COOKIE_DAYS * 86_400,
-            path="/records",
-            httponly=True,
-            samesite="lax",
-            secure=settings.is_https,
-        )
+        places = ["/records"]
+        if flag(request.query_params.get("preview")):  # the draft's page, and the bytes of its files
+            places += [f"/uploads/{found[1]}/preview", f"/api/records/{found[1]}/draft"]
+        for place in places:
+            answer.set_cookie(
+                link_cookie(request),
+                BETWEEN_LINKS.join(tokens[:LINKS_KEPT]),
+                max_age=COOKIE_DAYS * 86_400,
+                path=place,
+                httponly=True,
+                samesite="lax",
+                secure=settings.is_https,
+            )
     return answer
 
 
@@ -105,9 +112,10 @@ async def _told(request: Request, work: Callable[[], None], done: Callable[[], R
     try:
         await in_thread(request, work)
     except StrongroomError as error:
-        _ = texts(choose_language(request.headers.get("accept-language"))).gettext
+        t = texts(choose_language(request.headers.get("accept-language")))
+        _ = t.gettext
         status = status_of(error, context(request).settings)
-        problem = error.message
+        problem = told(error.message, t)
         if status in (403, 404):
             problem = _("This link was used already, or is too old: ask again on the record's page.")
         return _page(request, status, token="", done=False, problem=problem)

@@ -381,6 +381,11 @@ def _bars(buckets: Sequence[Bucket], chosen: tuple[str, str] | None) -> dict[str
     return {"bars": bars, "first": first, "last": last}
 
 
+def last_page(total: int, size: int) -> int:
+    """The number of the last page of so many results, as far as the search pages go."""
+    return max(1, min(-(-total // size), MAX_RESULTS // size))
+
+
 def search_page(
     state: SearchState,
     hits: Sequence[RecordView],
@@ -393,14 +398,16 @@ def search_page(
     error: QueryError | None = None,
     sorts: Sequence[str] | None = None,
     similar: tuple[str, int] | None = None,
+    unknown: Sequence[str] = (),
 ) -> bytes:
     """A page of results; with `error` the query and the spot instead. `sorts` are those offered (None: all).
 
     `similar` is for a search that found nothing: a query of words like its own, and how many records that finds.
+    `unknown` are names in the query that no field has.
     """
     t = texts(lang)
     terms = query_terms(state.query) if error is None else []
-    last = max(1, min(-(-total // state.size), MAX_RESULTS // state.size))
+    last = last_page(total, state.size)
     shown = sorted(
         (_facet(f, t) for f in facets if f.buckets and f.name != "publication_date"),
         key=lambda f: _ORDER.get(f["name"], 99),
@@ -435,8 +442,11 @@ def search_page(
         # Filters that no field stands for stay in the form as they are.
         kept=[(n, v) for n, vs in state.filters.items() for v in vs if (n, v) not in listed],
         similar=(state.url(query=similar[0], page=1), similar[1]) if similar else None,
-        # A way on from a query that can't be read: its words.
-        words_url=state.url(query=" ".join(_ANY_WORD.findall(state.query)), page=1) if error else "",
+        unknown=unknown,
+        # A way on from a query that can't be read, or asks for fields that there are not: its words.
+        words_url=state.url(query=" ".join(_ANY_WORD.findall(state.query)), page=1)
+        if error or unknown
+        else "",
         pages=pages(min(state.page, last), last) if total > state.size else [],
         last_page=last,
         sorts=[(name, t.gettext(text)) for name, text in SORTS if sorts is None or name in sorts],

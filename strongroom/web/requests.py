@@ -54,6 +54,7 @@ async def _do(request: Request, work: Callable[[Session, Actor, Mapping[str, str
     """`work` in a writing transaction, with a form that has the session's mark."""
     ctx, fields = context(request), await form_of(request)
     request.state.csrf = fields.get("csrf", "")
+    request.state.typed = fields.get("content", "")
 
     def inner() -> T:
         with ctx.db.begin() as session:
@@ -71,9 +72,8 @@ def _shown(request: Request, template: str, actor: Actor, /, **more: Any) -> byt
         lang=lang_of(request),
         settings=context(request).settings,
         viewer=viewer_of(actor),
-        next_url=request.url.path,
         statuses=_statuses(t),
-        **more,
+        **{"next_url": request.url.path, **more},
     )
 
 
@@ -156,6 +156,11 @@ def _id(request: Request) -> str:
 
 async def read(request: Request) -> Response:
     """GET /me/requests/{request_id}: one request with its timeline, and the forms to answer and decide."""
+    return await _one(request)
+
+
+async def _one(request: Request, typed: str = "", wrong: str = "") -> Response:
+    """The page of a request; with `wrong` (400) what was typed is in its field, and beside it what is wrong."""
     at = max(1, min(number(request.query_params.get("page", "1")), 100))
     t = texts(lang_of(request))
 
@@ -183,6 +188,9 @@ async def read(request: Request) -> Response:
             request,
             "request",
             actor,
+            next_url=f"/me/requests/{row.id}",
+            typed=typed,
+            wrong=wrong,
             row=row,
             type=t.gettext(service.TYPES[row.type].label),
             by=name(row),
@@ -198,7 +206,16 @@ async def read(request: Request) -> Response:
             last_page=last,
         )
 
-    return page(await _look(request, work))
+    return page(await _look(request, work), 400 if wrong else 200)
+
+
+async def _again(request: Request, error: Invalid) -> Response:
+    """The page again where what was typed can't be a comment. Raises `error` where that is not what is wrong."""
+    if not any(finding.field == "content" for finding in error.findings):
+        raise error
+    _, typed = texts(lang_of(request)).gettext, request.state.typed
+    long = _("This is too long: say it in fewer words.")
+    return await _one(request, typed, long if typed.strip() else _("Write your comment here first."))
 
 
 async def comment(request: Request) -> Response:
@@ -210,7 +227,10 @@ async def comment(request: Request) -> Response:
         said = service.clean_content(_paragraphs(fields.get("content", "")), "content")
         return service.comment(session, ctx.settings, actor, _id(request), said)
 
-    made = await _do(request, work)
+    try:
+        made = await _do(request, work)
+    except Invalid as error:
+        return await _again(request, error)
     return go(request, f"/me/requests/{_id(request)}#commentevent-{made}", 303)
 
 
@@ -224,7 +244,10 @@ async def act(request: Request) -> Response:
         said = service.clean_content(typed, "content") if typed else ""
         service.execute(session, ctx.settings, actor, _id(request), request.path_params["action"], said)
 
-    await _do(request, work)
+    try:
+        await _do(request, work)
+    except Invalid as error:
+        return await _again(request, error)
     return go(request, f"/me/requests/{_id(request)}", 303)
 
 

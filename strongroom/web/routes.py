@@ -36,7 +36,8 @@ from strongroom.http.downloads import archive_of, content_of
 from strongroom.ids import today
 from strongroom.metadata.exports import signposting
 from strongroom.metadata.vocabularies import removal_reasons
-from strongroom.records import queries
+from strongroom.records import drafts, queries
+from strongroom.search.index import words as words_of
 from strongroom.settings import Settings
 from strongroom.web import (
     account,
@@ -50,6 +51,7 @@ from strongroom.web import (
     requests,
     search,
     settings_pages,
+    share,
     signin,
     texts,
     uploads,
@@ -61,11 +63,13 @@ from strongroom.web.answers import go as _go
 from strongroom.web.answers import lang_of as _lang
 from strongroom.web.answers import page as _page
 from strongroom.web.answers import viewer_of as _viewer
+from strongroom.web.findings import told
 from strongroom.web.render import (
     PAGE_HEADERS,
     STATIC_HEADERS,
     static_file,
 )
+from strongroom.web.render import texts as _texts
 
 T = TypeVar("T")
 
@@ -86,7 +90,7 @@ def error_response(request: Request, error: StrongroomError, status: int) -> Res
     if isinstance(error, Unauthenticated):
         status = 401
     elif type(error) not in (Forbidden, NotFound, StrongroomError):
-        message = error.message
+        message = told(error.message, _texts(lang))
     return _page(
         pages.error_page(status, settings=settings, lang=lang, message=message, next_url=request.url.path),
         status,
@@ -124,7 +128,7 @@ def _tombstone(request: Request, error: Gone) -> Response:
 
 
 async def record(request: Request) -> Response | Ready:
-    """GET /records/{id}: the landing page; a concept's id leads to its latest version."""
+    """GET /records/{id}: the landing page; a concept's id leads to its latest version, `preview` to an open draft."""
     ctx, lang = context(request), _lang(request)
     record_id = number(request.path_params["id"])
     private = has_credentials(request)
@@ -142,6 +146,10 @@ async def record(request: Request) -> Response | Ready:
 
     def work() -> Response | Ready:
         actor = who(request)
+        if private and flag(request.query_params.get("preview")):
+            with ctx.db.read() as session:
+                if drafts.may_preview(session, actor, record_id):
+                    return _go(request, f"/uploads/{record_id}/preview")
         try:
             found = queries.find(ctx.db, actor, record_id)
         except Forbidden:
@@ -256,7 +264,8 @@ async def record_file(request: Request) -> Response:
 async def record_archive(request: Request) -> Response:
     """GET /records/{id}/files-archive: all files as one zip; with `prefix=folder/` those of a folder."""
     prefix = request.query_params.get("prefix", "").strip("/")
-    return await archive_of(request, number(request.path_params["id"]), f"{prefix}/" if prefix else "")
+    site = "-".join(words_of(context(request).settings.site_name))[:40]
+    return await archive_of(request, number(request.path_params["id"]), f"{prefix}/" if prefix else "", site)
 
 
 _old_address = deprecated(
@@ -329,10 +338,10 @@ async def static(request: Request) -> Response:
 
 
 async def robots(request: Request) -> Response:
-    """GET /robots.txt: everything may be read; searches need not be crawled."""
+    """GET /robots.txt: everything may be read; searches for words, previews and citations need not be crawled."""
     return Response(
-        "User-agent: *\nDisallow: /search\nDisallow: /login\nDisallow: /me/\nDisallow: /account/\nDisallow: /admin\n"
-        "Disallow: /uploads\nDisallow: /records/*/preview/\nDisallow: /records/*/citation\nCrawl-delay: 1\n",
+        "User-agent: *\nDisallow: /search?\nDisallow: /search.atom\nDisallow: /search/\nDisallow: /login\n"
+        "Disallow: /records/*/preview/\nDisallow: /records/*/citation\nCrawl-delay: 1\n",
         media_type="text/plain",
     )
 
@@ -364,6 +373,7 @@ PAGES: list[tuple[str, str, Callable[..., Any]]] = [
     *links.PAGES,
     *requests.PAGES,
     *settings_pages.PAGES,
+    *share.PAGES,
     *signin.PAGES,
     *texts.PAGES,
     *branding.PAGES,

@@ -29,8 +29,9 @@ from strongroom.records import queries
 from strongroom.records.views import RecordView
 from strongroom.search.index import SearchRequest, sort_names
 from strongroom.search.index import words as folded
+from strongroom.search.query import unknown_fields
 from strongroom.web import pages
-from strongroom.web.answers import lang_of, page, viewer_of
+from strongroom.web.answers import go, lang_of, page, viewer_of
 from strongroom.web.render import Texts, render, texts
 from strongroom.web.words import N_, STATUSES, resource_type
 
@@ -94,7 +95,7 @@ async def search(request: Request) -> Response:
     params = request.query_params
     state = state_of(params)
 
-    def work() -> tuple[bytes, int]:
+    def work() -> tuple[bytes | str, int]:
         actor = who(request)
         shown: dict[str, Any] = {"settings": ctx.settings, "lang": lang, "viewer": viewer_of(actor)}
         try:
@@ -102,6 +103,11 @@ async def search(request: Request) -> Response:
             hits = ctx.search.search("records", asked)
         except (Malformed, Invalid) as error:
             return pages.search_page(state, [], 0, error=_mistake(error, texts(lang)), **shown), 400
+        last = pages.last_page(hits.total, state.size)
+        if state.page > last:
+            # Behind the end, perhaps since it is nearer now: on to the last page there is.
+            kept = [(name, value) for name, value in params.multi_items() if name != "page"]
+            return f"/search?{urlencode([*kept, ('page', str(last))])}", 302
         with ctx.db.read() as session:
             found = queries.by_ids(session, actor, hits.ids)
         facets = [
@@ -109,11 +115,14 @@ async def search(request: Request) -> Response:
             for name, buckets in hits.facets.items()
         ]
         similar = None if hits.total else _similar(ctx, asked)
-        body = pages.search_page(state, found, hits.total, facets=facets, similar=similar, **shown)
+        unknown = unknown_fields(state.query)
+        body = pages.search_page(
+            state, found, hits.total, facets=facets, similar=similar, unknown=unknown, **shown
+        )
         return body, 200
 
     body, status = await in_thread(request, work)
-    return page(body, status)
+    return go(request, body, status) if isinstance(body, str) else page(body, status)
 
 
 def _mistake(error: StrongroomError, t: Texts) -> pages.QueryError:
@@ -326,7 +335,7 @@ def atom(
     )
     put(put(root, "author"), "name", site)
     put(root, "generator", "Strongroom", uri=base_url)
-    last = max(1, min(-(-total // state.size), pages.MAX_RESULTS // state.size))
+    last = pages.last_page(total, state.size)
     put(root, "link", rel="self", type="application/atom+xml", href=at(state.page))
     put(root, "link", rel="alternate", type="text/html", href=base_url + state.url())
     put(root, "link", rel="first", type="application/atom+xml", href=at(1))
@@ -428,7 +437,10 @@ FIELDS: Final[Sequence[tuple[str, str]]] = (
     ("keywords", N_("Keywords and subjects")),
     ("type", N_("Upload type: dataset, publication, software …")),
     ("subtype", N_("Kind of publication or image: article, preprint, figure …")),
-    ("access_status", N_("open, embargoed, restricted or metadata-only")),
+    (
+        "access_status",
+        N_("open, embargoed, restricted (closed files too) or metadata-only (a record without files)"),
+    ),
     ("license", N_("Licence, by its short name: cc-by-4.0, mit …")),
     ("publication_date", N_("Date of publication, as the depositor says")),
     ("created", N_("When it was published here; also updated")),

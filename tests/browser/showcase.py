@@ -7,6 +7,7 @@ from datetime import date
 from typing import Literal
 
 from strongroom.metadata.model import Access, Metadata, RecordData
+from strongroom.sharing import service as sharing
 from tests.app import Reader, Site
 from tests.web.samples import ROSE
 
@@ -88,6 +89,9 @@ def furnish(site: Site) -> Showcase:
     desk.put(me, again, "data/means.csv", TABLE + b"more,,,,\n")
     desk.update(me, again, described())
     rose = desk.publish(me, again)
+    with site.ctx.db.begin() as session:
+        sharing.create_link(session, me, rose, permission="preview", description="For the referees")
+        sharing.add_grants(session, me, rose, [sharing.NewGrant("edit", str(admin.actor.user_id))])
     embargoed = deposit(
         described(
             "Scent of roses that are not yet named",
@@ -117,12 +121,14 @@ def furnish(site: Site) -> Showcase:
     case = Showcase(site, people)
     case.pages = {
         "front": ("/", "anonymous"),
+        "browse": ("/search", "anonymous"),
         "search": ("/search?q=rose", "anonymous"),
         "search-nothing": ("/search?q=nothingatall", "anonymous"),
         "search-mistake": ("/search?q=title%3A%28rose", "anonymous"),
         "record": (f"/records/{rose}", "anonymous"),
         "record-old": (f"/records/{first}", "anonymous"),
         "record-owner": (f"/records/{rose}", "owner"),
+        "share": (f"/records/{rose}/share", "owner"),
         "record-embargoed": (f"/records/{embargoed}", "anonymous"),
         "record-restricted": (f"/records/{restricted}", "owner"),
         "tombstone": (f"/records/{withdrawn}", "anonymous"),

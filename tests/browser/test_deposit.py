@@ -191,13 +191,18 @@ def test_dropped_files_arrive_and_are_renamed_and_deleted(context: BrowserContex
     said = complaints(page)
     open_form(page, place, draft_id)
     files = {f"file {n}.txt": f"content {n}" for n in range(6)}
+    page.evaluate(DROP, [["x" * 1001], ["x"]])
+    refused = page.locator("li.up.fail")
+    expect(refused).to_have_count(1)
     page.evaluate(DROP, [[*files, "empty"], [*files.values(), ""]])
     for name, text in files.items():
         row = page.locator(f'li.up[data-key="{name}"]:not([data-live])')
         expect(row.locator(".mono")).to_have_attribute("title", hashlib.md5(text.encode()).hexdigest())
-    refused = page.locator('li.up[data-key="empty"]')
-    expect(refused).to_contain_text("Empty files are not accepted")
-    refused.get_by_role("button", name="Dismiss empty").click()
+    expect(page.locator("[data-up-head]")).to_contain_text("7 of 8 files")
+    refused.get_by_role("button", name="Dismiss").click()
+    empty = page.locator('li.up[data-key="empty"]:not([data-live])')
+    empty.get_by_role("button", name="Delete empty").click()
+    expect(empty).to_have_count(0)
     expect(page.locator("[data-missing]").first).not_to_contain_text("file")
     row = page.locator('li.up[data-key="file 1.txt"]')
     row.locator("summary").click()
@@ -372,6 +377,37 @@ def test_describing(context: BrowserContext, place: Place) -> None:
     assert [r["id"] for r in found["rights"]] == ["agpl-3.0-or-later"]
     assert found["description"].startswith("<p>Scent of <b>roses</b></p>")
     assert said == []
+
+
+def test_the_page_says_what_a_choice_means_and_what_is_refused(context: BrowserContext, place: Place) -> None:
+    page, draft_id = context.new_page(), place.draft()
+    open_form(page, place, draft_id)
+    expect(page.locator("[data-saved]")).to_have_text(re.compile(r"Saved \d\d:\d\d"))
+    seen = page.locator("[data-visible]")
+    for choice, says in (("closed", "Nobody gets"), ("restricted", "You decide"), ("embargoed", "Say when")):
+        with page.expect_response(lambda answer: answer.request.method == "POST"):
+            page.locator(f"input[name='access.choice'][value={choice}]").check()
+            expect(seen).to_contain_text(says, timeout=1000)  # before it is saved
+    page.fill("[id='access.embargo.until']", "2040-03-13")
+    expect(seen).to_contain_text("embargo ends")
+    saved(page)
+    expect(seen).to_contain_text("embargo ends")
+    # The keyboard goes as the words are read.
+    page.locator("#pick").focus()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "choose a folder"
+    page.evaluate(DROP, [["a.txt", "b.txt"], ["one", "two"]])
+    row = page.locator('li.up[data-key="a.txt"]:not([data-live])')
+    page.locator('li.up[data-key="b.txt"]:not([data-live])').wait_for()
+    row.locator("summary").click()
+    row.locator("input[name^='rename.']").fill("b.txt")
+    row.get_by_role("button", name="Rename", exact=True).click()
+    expect(page.locator("#files [data-refusal]")).to_contain_text("already exists")
+    # Bold that was switched off stays off in the next paragraph.
+    page.locator("[id='metadata.description']").click()
+    for keys in ("Control+b", "w", "Control+b", "Enter", "x"):
+        page.keyboard.press(keys)
+    expect(page.locator("textarea[name='metadata.description']")).to_have_value("<p><b>w</b></p><p>x</p>")
 
 
 CITATION = """cff-version: 1.2.0

@@ -119,6 +119,15 @@ def test_the_tally_of_a_version_begun_empty_and_filled_by_import(
     desk.put(jane, begun, "d.txt")
     desk.remove(jane, begun, "a.txt")
     tally.right(begun, 3)
+    desk.put(jane, begun, "b.txt", b"another")
+    with desk.db.begin() as session:  # as the form does it: beside what is there
+        bucket = drafts.open_bucket(session, jane, begun)
+        source = drafts.previous_version(session, bucket)
+        assert files.may_import(session, bucket, source)
+        assert files.import_beside(session, bucket, source, desk.settings) == 1
+        assert not files.may_import(session, bucket, source)
+        assert files.import_beside(session, bucket, source, desk.settings) == 0
+    tally.right(begun, 4)
 
 
 def test_drafts_begun_before_there_were_tallies_are_counted(desk: Desk, jane: Actor) -> None:

@@ -108,6 +108,14 @@ def test_an_account_is_blocked_and_opened_again(site: Site, boss: Reader) -> Non
     assert send(site, f"{someone}/promote", boss).status == 404
 
 
+def test_where_mails_are_only_kept_the_overview_says_so(
+    site: Site, boss: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "No mail is sent." in look(site, "/admin", boss).text
+    monkeypatch.setitem(site.ctx.settings.__dict__, "smtp_host", "mail.example.org")
+    assert "No mail is sent." not in look(site, "/admin", boss).text
+
+
 def test_a_job_that_gave_up_is_tried_again(site: Site, boss: Reader) -> None:
     with site.ctx.db.begin() as session:
         queue.enqueue(session, "doi.register", "77")

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
+import html
 import json
+import re
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from strongroom.errors import Malformed
+from strongroom.files.models import uploads
 from strongroom.mail import outbox
 from strongroom.metadata import legacy, prefill, rdm
 from strongroom.metadata.model import (
@@ -34,13 +39,15 @@ from strongroom.metadata.model import (
     Title,
 )
 from strongroom.records import manifest
+from strongroom.records import typed as records_typed
 from strongroom.vocabularies import loading
-from strongroom.web import fields
+from strongroom.web import deposit, fields
 from tests.app import Reader, Site, running
+from tests.bounded import ends
 from tests.conftest import PROVE
 from tests.metadata.zenodo_documents import SHARED
 from tests.statements import overheard
-from tests.web.forms import Window
+from tests.web.forms import BOUNDARY, Window, multipart
 
 TODAY = date(2026, 11, 22)
 SAMPLES = Path(loading.__file__).parent / "samples"
@@ -142,7 +149,11 @@ def test_from_the_first_button_to_the_published_record(window: Window) -> None:
     window.open(edit.headers["location"])
     assert window.fields["metadata.title"] == "Rose scent"
     window.fields["metadata.title"] = "Rose scents"
-    assert "can't be changed" in window.send("publish").text
+    corrected = window.send("publish").text
+    assert "can't be changed" not in corrected
+    changes = corrected.partition("<dl")[2].partition("</dl>")[0]
+    assert changes.count("<dt>") == 1
+    assert "<dt>Title</dt><dd><del>Rose scent</del> <ins>Rose scents</ins></dd>" in changes
     assert window.post(f"/uploads/{number}/publish").status == 303
     assert "Rose scents" in window.get(f"/records/{number}").text
 
@@ -315,6 +326,123 @@ def test_two_windows_lose_nobodys_words(site: Site, owner: Reader, window: Windo
     assert (m["title"], m["version"], m["subjects"]) == ("Mine", "1", [{"subject": "rose"}])
 
 
+def test_words_kept_beside_a_draft_and_its_contact_make_a_form_out_of_date(
+    site: Site, owner: Reader, window: Window
+) -> None:
+    other = Window(site, owner)
+    other.open(window.path)
+    other.fields |= {"metadata.rights.0.title": "My Own Licenze"}
+    assert other.send("save", headers=JSON).status == 200
+    told = window.send("save", headers=JSON)
+    assert told.status == 412
+    assert [(d["field"], d["theirs"]) for d in told.json()["differences"]] == [
+        ("metadata.rights", "My Own Licenze")
+    ]
+    other.open(window.path)
+    window.open(window.path)
+    other.fields |= {"contact.email": "office@example.org"}
+    assert other.send("save", headers=JSON).status == 200
+    told = window.send("save", headers=JSON)
+    assert told.status == 412
+    assert [(d["field"], d["theirs"]) for d in told.json()["differences"]] == [
+        ("contact.email", "office@example.org")
+    ]
+    window.open(window.path)
+    assert window.fields["metadata.rights.0.title"] == "My Own Licenze"
+    assert window.fields["contact.email"] == "office@example.org"
+
+
+def test_what_a_save_finds_out_is_no_difference_and_ones_own_window_is_named(
+    site: Site, owner: Reader, window: Window
+) -> None:
+    related = "metadata.related_identifiers.0"
+    window.fields |= {
+        f"{related}.identifier": "https://doi.org/10.1234/ABC",
+        f"{related}.relation_type.id": "cites",
+        "metadata.creators.0.orcid": "https://orcid.org/0000-0001-5306-5690",
+    }
+    said = window.send("save", headers=JSON).json()
+    window.fields["revision"] = str(said["revision"])  # what the server found out, the window does not show
+    other = Window(site, owner)
+    other.open(window.path)
+    other.fields["metadata.title"] = "Theirs"
+    other.send("save")
+    window.fields["metadata.title"] = "Mine"
+    told = window.send("save", headers=JSON).json()
+    assert [d["field"] for d in told["differences"]] == ["metadata.title"]
+    assert told["yours"] is True
+    assert "You changed this draft in another window" in window.send("save").text
+
+
+def test_what_others_see_follows_each_choice(window: Window) -> None:
+    def seen(**changed: str) -> str:
+        window.fields |= {name.replace("__", "."): text for name, text in changed.items()}
+        said = window.send("save", headers=JSON).json()
+        window.fields["revision"] = str(said["revision"])
+        assert f"data-visible>{said['visible']}</p>".replace("'", "&#39;") in window.get(window.path).text
+        return str(said["visible"])
+
+    assert "files are public" in seen(access__choice="open")
+    assert "You decide" in seen(access__choice="restricted")
+    assert "Nobody gets the files" in seen(access__choice="closed")
+    assert "Say when" in seen(access__choice="embargoed")
+    assert "embargo ends" in seen(access__embargo__until="2040-03-13")
+    assert "Say when" in seen(access__embargo__until="2020-03-13")
+    assert "Say when" in seen(access__embargo__until="soon")
+    assert "Nobody gets the files" in seen(access__choice="closed")
+
+
+def test_what_is_missing_is_named_in_the_order_of_the_form(window: Window) -> None:
+    window.fields |= {
+        "metadata.dates.0.date": "2019",
+        "metadata.related_identifiers.0.relation_type.id": "cites",
+        "metadata.related_identifiers.0.identifier": "",
+        "metadata.additional_titles.0.title": "Rosae",
+        "metadata.publication_date": "soon",
+        "access.choice": "embargoed",
+    }
+    said = [item["text"] for item in window.send("save", headers=JSON).json()["missing"]]
+    assert said[0].startswith("Add at least one file")
+    assert said[1] == "Choose the upload type"
+    assert said[2].startswith("Publication date: ")
+    assert said[3] == "Give it a title"
+    assert said[4].startswith("Further titles, 1: ")
+    assert said[5].startswith("Open the files on: ")
+    assert said[-1] == "Dates, 1: Say what kind it is"
+    page = window.send("publish").text
+    listed = re.findall(r"<li><a [^>]*>(.*?)</a>", page[page.index('id="summary"') :].partition("</ul>")[0])
+    assert listed == [html.escape(text).replace("&#x27;", "&#39;") for text in said]
+
+
+def test_files_of_the_last_version_come_beside_those_that_are_there(
+    site: Site, owner: Reader, window: Window
+) -> None:
+    window.fields |= {"type": "dataset", "metadata.title": "Roses"}
+    window.fields["metadata.creators.0.person_or_org.family_name"] = "Roe"
+    old = [("files", name, b"old") for name in ("a.txt", "b.txt", "c.txt")]
+    window.send("upload", *old, ("files", "empty", b""))
+    number = window.path.rpartition("/")[2]
+    window.send("publish")
+    assert window.post(f"/uploads/{number}/publish").status == 303
+    window.open(window.post(f"/records/{number}/new-version").headers["location"])
+    assert 'value="import-files"' in window.send("upload", ("files", "b.txt", b"new")).text
+    done = window.send("import-files")
+    assert done.status == 200
+    assert 'value="import-files"' not in done.text
+    found = draft(window)["files"]["entries"]
+    assert {key: found[key]["size"] for key in found} == {"a.txt": 3, "b.txt": 3, "c.txt": 3, "empty": 0}
+    assert found["b.txt"]["checksum"] == f"md5:{hashlib.md5(b'new').hexdigest()}"
+    # What can't stand beside a folder of its name is left out.
+    ids = re.findall(r'data-key="([^"]+)"[^>]*data-id="([^"]+)"', done.text)
+    window.send(f"delete-file:{dict(ids)['a.txt']}")
+    window.send(f"delete-file:{dict(ids)['c.txt']}")
+    bucket = re.search(r'data-bucket="([^"]+)"', done.text)
+    assert bucket
+    assert site.ask("PUT", f"/api/files/{bucket[1]}/a.txt/in", owner, b"x").status == 201
+    assert window.send("import-files").status == 200
+    assert set(draft(window)["files"]["entries"]) == {"a.txt/in", "b.txt", "c.txt", "empty"}
+
+
 def test_an_upload_does_not_make_a_form_out_of_date(site: Site, owner: Reader, window: Window) -> None:
     other = Window(site, owner)
     other.open(window.path)
@@ -366,6 +494,15 @@ def test_the_address_of_the_contact_is_mailed_and_shown_to_nobody_else(
     with site.ctx.db.read() as session:
         told = session.execute(select(outbox.c.recipient)).scalars().all()
     assert secret in told
+
+
+def test_a_contact_address_that_few_servers_take_is_not_kept(window: Window) -> None:
+    window.fields |= {"metadata.title": "Roses", "contact.email": "jürgen@example.org"}
+    answer = window.send("save", headers=JSON)
+    assert "letters a to z" in answer.text
+    number = int(window.path.rpartition("/")[2])
+    with window.site.ctx.db.read() as session:
+        assert records_typed.read(session, number).contact_email is None
 
 
 def test_a_form_of_another_site_or_session_changes_nothing(site: Site, owner: Reader, window: Window) -> None:
@@ -435,6 +572,101 @@ def test_what_is_no_description_is_refused(body: bytes) -> None:
         assert found is not None
         with pytest.raises(Malformed):
             found.read(body, TODAY)
+
+
+def test_what_is_filled_in_beside_an_unreadable_row_stays_beside_it(window: Window) -> None:
+    window.fields["metadata.rights.0.title"] = "My Own Licenze"
+    window.send("save")
+    assert window.send("prefill", ("prefill", "CITATION.cff", CFF)).status == 200
+    shown = {n: text for n, text in window.fields.items() if re.fullmatch(r"metadata\.rights\.\d\.title", n)}
+    assert list(shown.values())[:2] == ["MIT License", "My Own Licenze"]
+    assert "metadata.rights.1.title" in window.errors
+    window.send("save")
+    assert [r["id"] for r in draft(window)["metadata"]["rights"]] == ["mit"]
+    assert window.fields["metadata.rights.1.title"] == "My Own Licenze"
+
+
+def test_the_form_looks_up_few_of_many_unreadable_names(window: Window) -> None:
+    counted = []
+    with overheard() as sent:
+        for many in (deposit.GUESSED, 3 * deposit.GUESSED):
+            for n in range(many):
+                window.fields[f"metadata.rights.{n}.title"] = f"Licenze {n}"
+            window.send("save")
+            sent.clear()
+            assert window.get(window.path).status == 200
+            counted.append(len(sent))
+    assert window.fields[f"metadata.rights.{3 * deposit.GUESSED - 1}.title"].startswith("Licenze")
+    assert counted[0] == counted[1]
+
+
+def unnamed(site: Site) -> int:
+    """Uploads that have no name yet."""
+    with site.ctx.db.read() as session:
+        return session.execute(select(func.count()).select_from(uploads)).scalar_one()
+
+
+def test_of_a_form_that_is_refused_no_bytes_stay(site: Site, window: Window) -> None:
+    kind = {"content-type": f"multipart/form-data; boundary={BOUNDARY}"}
+    file = ("files", "a.txt", b"hello")
+    large = ("prefill", "CITATION.cff", b"x" * (deposit.PREFILL_MAX + 1))
+    whole = multipart(window.fields, [file])
+    bodies = {
+        "too large": (window.path, multipart(window.fields, [file, large]), 400),
+        "broken off": (window.path, whole[:-20], 400),
+        "unknown revision": (window.path, whole, 400),
+        "to fill in from": (f"{window.path}/prefill", multipart(window.fields, [file, ("prefill", "CITATION.cff", CFF)]), 200),
+    }  # fmt: skip
+    for says, (path, body, status) in bodies.items():
+        mark = {"if-match": "?"} if says == "unknown revision" else {}
+        answer = site.ask("POST", path, window.reader, body, kind | mark)
+        assert (says, answer.status) == (says, status), answer
+        assert (says, unnamed(site)) == (says, 0)
+    assert draft(window)["files"]["entries"] == {}
+
+
+def test_what_is_chosen_is_looked_at_only_for_who_is_signed_in(site: Site, window: Window) -> None:
+    form = {f"choose.x{n}": "theirs" for n in range(20_000)} | {f"theirs.y{n}": "1" for n in range(20_000)}
+    with ends():
+        answer = site.ask("POST", window.path, None, urlencode(form).encode(), {**JSON, "content-type": "application/x-www-form-urlencoded"})  # fmt: skip
+        assert answer.status in (401, 403)
+        fields.choose(form)
+    assert form == {}
+
+
+def test_very_many_words_are_counted_not_compared() -> None:
+    many = [f"k{n}" for n in range(40_000)]
+    before = RecordData(metadata=Metadata(subjects=[Subject(subject=word) for word in many]))
+    form = {"keywords": "\n".join([*reversed(many), "k1", "new"])}
+    form |= {"metadata.creators.@rows": "1", "metadata.creators.0.person_or_org.family_name": "Doe"}
+    form |= {f"metadata.creators.0.affiliations.{n}.name": word for n, word in enumerate(["k1", *many])}
+    with ends():
+        said = fields.read(form, before).body["metadata"]
+    assert [s["subject"] for s in said["subjects"]] == [*many, "k1", "new"]
+    assert [a["name"] for a in said["creators"][0]["affiliations"]] == ["k1", *many[:1], *many[2:]]
+
+
+def test_rows_that_are_no_item_yet_stand_behind_the_items() -> None:
+    typed = {
+        "metadata.rights.0.title": "One",
+        "metadata.rights.1.title": "Two",
+        "metadata.locations.features.0.lat": "north",
+        "metadata.locations.features.1.lat": "south",
+        "contact.email": "?",
+    }
+    values = {
+        "metadata.rights.0.title": "MIT License",
+        "metadata.locations.features.0.place": "Lyon",
+        "metadata.locations.features.0.lat": "",
+        "metadata.locations.features.1.lat": "45.75",
+    }
+    assert fields.placed(typed, values) == {
+        "metadata.rights.1.title": "One",
+        "metadata.rights.2.title": "Two",
+        "metadata.locations.features.0.lat": "north",
+        "metadata.locations.features.2.lat": "south",
+        "contact.email": "?",
+    }
 
 
 def test_the_form_costs_few_statements_however_much_there_is(site: Site, owner: Reader) -> None:

@@ -329,6 +329,49 @@ def test_many_creators_are_folded_and_their_affiliations_numbered() -> None:
     assert page.text.count("U2") == 1
 
 
+def test_one_affiliation_is_given_only_to_those_who_have_it() -> None:
+    some: list[dict[str, Any]] = [{"name": "A, A", "affiliations": [{"name": "ETH"}]}, {"name": "B, B"}]
+    page = shown(metadata={"creators": some})
+    assert re.findall(r"(. .)</a>(?:<sup class=\"faint\">(\d)</sup>)?</li>", page.body) == [
+        ("A A", "1"),
+        ("B B", ""),
+    ]
+    assert '<ol class="affs small faint" aria-label="Affiliations"><li>ETH</li></ol>' in page.body
+    every = [{**creator, "affiliations": [{"name": "ETH"}]} for creator in some]
+    page = shown(metadata={"creators": every})
+    assert '<li class="faint small aff">ETH</li>' in page.body
+    assert "<sup" not in page.body
+
+
+@pytest.mark.parametrize(
+    ("said", "links"),
+    [
+        ("Doe, 2020. doi:10.1038/s41588-018-0110-3.", ["https://doi.org/10.1038/s41588-018-0110-3"]),
+        ("Doe (DOI: 10.1016/0022-1236(90)90147-D), p. 3", ["https://doi.org/10.1016/0022-1236(90)90147-D"]),
+        ("10.5072/a; see https://example.org/x?a=b&c=(d).", ["https://doi.org/10.5072/a", "https://example.org/x?a=b&c=(d)"]),
+        ("https://doi.org/10.5072/a", ["https://doi.org/10.5072/a"]),
+        ("page 10.1234/x5.10.1234/y, javascript:10.1 and <b>10</b>", ["https://doi.org/10.1234/x5.10.1234/y"]),
+        ("see 110.1234/x and http://", []),
+        ("https://a.b/" + ")." * 100_000, ["https://a.b/"]),
+        ("doi:10.1234/" * 20_000, None),
+    ],
+)  # fmt: skip
+def test_what_references_name_is_linked(said: str, links: list[str] | None) -> None:
+    page = shown(metadata={"references": [{"reference": said}]})
+    listed = page.body.partition('<ol class="refs small">')[2].partition("</ol>")[0]
+    assert Page(listed.encode()).text.strip() == said
+    if links is not None:
+        assert Page(listed.encode()).links == links
+
+
+def test_a_reference_with_an_identifier_is_linked_as_a_whole() -> None:
+    named = {"reference": "Doe <i>2020</i>", "identifier": "10.5072/a", "scheme": "doi"}
+    assert (
+        '<a href="https://doi.org/10.5072/a">Doe &lt;i&gt;2020&lt;/i&gt;</a>'
+        in shown(metadata={"references": [named]}).body
+    )
+
+
 def test_the_owner_learns_how_to_go_on_and_nobody_else() -> None:
     viewer = Viewer(1, "a@example.org", "secret-csrf")
     page = shown(may_edit=True, viewer=viewer)

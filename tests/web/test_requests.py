@@ -95,6 +95,25 @@ def test_a_user_loses_nothing_that_he_typed(site: Site, cast: Cast, browser: Rea
     assert send(site, page, browser, message="shorter", csrf=mark[1]).status == 303
 
 
+def test_a_comment_that_can_not_be_is_said_at_its_field(site: Site, cast: Cast, browser: Reader) -> None:
+    at = asked(site, browser, cast.make("restricted"))
+    empty = send(site, f"{at}/comments", browser, content=" \n")
+    assert empty.status == 400
+    assert 'aria-invalid="true" aria-describedby="r-c-w"' in empty.text
+    assert "Write your comment here first." in empty.text
+    assert f'action="{at}/comments"' in empty.text
+    assert "r-c-w" not in site.ask("GET", at, browser).text
+    said = "<" * 20_000
+    for path in (f"{at}/comments", f"{at}/actions/accept"):
+        long = send(site, path, cast.readers["session"], content=said)
+        assert long.status == 400
+        assert "This is too long" in long.text
+        assert said.replace("<", "&lt;").replace(">", "&gt;") in long.text
+    buttons = re.findall(r"<button[^>]*>(Accept|Decline|Comment)<", long.text)
+    assert buttons == ["Accept", "Decline", "Comment"]
+    assert send(site, f"{at}/comments", browser, content="Now").status == 303
+
+
 def test_only_those_whom_it_concerns(site: Site, cast: Cast, browser: Reader) -> None:
     at = asked(site, browser, cast.make("restricted"))
     stranger = site.session("stranger", site.reader("stranger"))

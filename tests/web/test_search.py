@@ -136,6 +136,41 @@ def test_nothing_found_offers_words_much_like_these(site: Site, ids: dict[str, i
     assert "much like these" not in look(site, "/search?q=xyzzy").text
 
 
+def test_behind_the_last_page_is_the_last_page(site: Site, ids: dict[str, int]) -> None:
+    for asked, led in (
+        ("q=rose&page=99", "q=rose&page=1"),
+        ("q=rose&size=1&page=9&license=mit&license=cc-by-4.0", "q=rose&size=1&license=mit&license=cc-by-4.0&page=2"),
+        ("q=xyzzy&page=2", "q=xyzzy&page=1"),
+    ):  # fmt: skip
+        answer = site.ask("GET", f"/search?{asked}")
+        assert (answer.status, answer.headers["location"].partition("/search?")[2]) == (302, led)
+        assert site.ask("GET", f"/search?{led}").status == 200
+
+
+@pytest.mark.parametrize(
+    ("asked", "unknown"),
+    [
+        ("nosuchfield:x", ["nosuchfield"]),
+        ("rose OR nosuch:x OR other:[1 TO 2] OR nosuch:/abc/ OR _exists_:more", ["nosuch", "other", "more"]),
+        ("creators:(nonsense:x)", ["creators.nonsense"]),
+        ("a&b:x", ["a&b"]),
+        ("title:rose creators:(name:doe) dwc\\:family:x _exists_:grants", []),
+    ],
+)
+def test_names_that_no_field_has_are_said(
+    site: Site, ids: dict[str, int], asked: str, unknown: list[str]
+) -> None:
+    assert query.unknown_fields(asked) == tuple(unknown)
+    page = look(site, f"/search?q={quote(asked)}")
+    assert ("no field of" in page.text) == (len(unknown) == 1)
+    assert ("no fields of" in page.text) == (len(unknown) > 1)
+    for name in unknown:
+        assert f"<code>{name.replace('&', '&amp;')}</code>" in page.body
+    if asked == "nosuchfield:x":
+        assert "/search?q=nosuchfield+x" in page.links
+        assert "/help/search" in page.links
+
+
 def test_a_mistake_is_shown_with_its_spot_and_ways_on(site: Site, ids: dict[str, int]) -> None:
     answer = site.ask("GET", "/search?q=" + quote(' title:(rose AND "garden '), None)
     assert answer.status == 400

@@ -68,6 +68,10 @@ export class Saver {
     document.addEventListener("visibilitychange", () => { if (document.visibilityState === "hidden") this.leave(); });
     addEventListener("pagehide", () => this.leave());
     addEventListener("online", () => { if (this.dirty) this.soon(0); });
+    // Another choice is told at once; what the server makes of it comes with the save.
+    this.form.addEventListener("change", (event) => { if (event.target.name?.startsWith("access.")) this.foresee(); });
+    const at = new Date(document.querySelector("[data-saved] [data-at]")?.dataset.at || NaN);
+    if (at.toDateString() === new Date().toDateString()) this.state("loaded", { at });
     this.recover();
   }
 
@@ -78,6 +82,14 @@ export class Saver {
     this.state("editing");
     this.first ||= Date.now();
     this.soon(Math.max(0, Math.min(AFTER, this.first + AT_LEAST - Date.now())));
+  }
+
+  foresee() {
+    const chosen = this.form.querySelector("input[name='access.choice']:checked");
+    const day = this.form.elements.namedItem("access.embargo.until")?.value || "";
+    const today = new Date(Date.now() - new Date().getTimezoneOffset() * 60_000).toISOString().slice(0, 10);
+    const dated = chosen?.dataset.seenDated && /^\d{4}-\d\d-\d\d$/.test(day) && day > today;
+    if (chosen) tellVisible(dated ? chosen.dataset.seenDated : chosen.dataset.seen);
   }
 
   soon(wait) {
@@ -145,6 +157,7 @@ export class Saver {
     this.findings = answer.findings || [];
     this.show(this.findings);
     checklist(answer.missing || []);
+    if (answer.visible) tellVisible(answer.visible);
     this.keep();
     if (this.dirty) this.soon(AFTER);
     this.form.dispatchEvent(new CustomEvent("saved", { detail: answer }));
@@ -195,6 +208,7 @@ export class Saver {
     const text = {
       editing: () => t("not saved yet"),
       saving: () => t("saving"),
+      loaded: () => t("saved at", { time: time(at) }),
       saved: () => t("saved at", { time: time(at ? new Date(at) : new Date()) }),
       failed: () => t(final ? "not saved" : "not saved, trying again", { reason }),
       conflict: () => t("not saved: differences"),
@@ -202,7 +216,7 @@ export class Saver {
     if (place.dataset.state === what && place.textContent.trim() === text) return;
     place.dataset.state = what;
     place.classList.toggle("bad", what === "failed" || what === "conflict");
-    place.replaceChildren(icon({ saved: "check", failed: "alert", conflict: "alert" }[what] || "clock"), el("span", {}, text));
+    place.replaceChildren(icon({ saved: "check", loaded: "check", failed: "alert", conflict: "alert" }[what] || "clock"), el("span", {}, text));
   }
 
   /** Findings beside their fields. Who is typing is not told meanwhile what is wrong. */
@@ -248,7 +262,7 @@ export class Saver {
       take(this.form, one);
       for (const [name, value] of Object.entries(one.fields)) this.base.set(name, value);
     }
-    if (taken.length) this.told(taken);
+    if (taken.length) this.told(taken, body?.yours);
     if (!open.length) {
       if (++this.merges > 5) { // somebody else's program writes all the time
         this.failed(Object.assign(new Error(t("changes too often")), { status: 503 }));
@@ -256,21 +270,21 @@ export class Saver {
       }
       return this.send();
     }
-    this.decide(open);
+    this.decide(open, body?.yours);
     return false;
   }
 
   merges = 0;
 
-  told(taken) {
+  told(taken, own) {
     const names = [...new Set(taken.map((one) => one.label || one.field))].join(", ");
-    const note = el("div.note.info", { role: "status" }, icon("info"), el("div", {}, t("taken over", { fields: names })));
+    const note = el("div.note.info", { role: "status" }, icon("info"), el("div", {}, t(own ? "taken over, yours" : "taken over", { fields: names })));
     this.form.prepend(note);
     say(note.textContent);
   }
 
   /** Both texts of each field that both changed; the draft is saved when all are decided. */
-  decide(open) {
+  decide(open, own) {
     this.conflict?.remove();
     this.state("conflict");
     const left = new Set(open);
@@ -295,7 +309,7 @@ export class Saver {
       return item;
     });
     this.conflict = el("div.note.warn.differences", { role: "alert", tabindex: "-1" }, icon("alert"),
-      el("div", {}, el("b", {}, t("somebody changed", { num: open.length })), el("p.xs", {}, t("both kept")), el("ul.plain-list", {}, ...items)));
+      el("div", {}, el("b", {}, t(own ? "you changed" : "somebody changed", { num: open.length })), el("p.xs", {}, t("both kept")), el("ul.plain-list", {}, ...items)));
     this.form.prepend(this.conflict);
     this.conflict.scrollIntoView({ block: "start" });
     this.conflict.focus({ preventScroll: true });
@@ -396,6 +410,11 @@ function unmark(field, id) {
   if (others.length) field.setAttribute("aria-describedby", others.join(" "));
   else field.removeAttribute("aria-describedby");
   if (!others.some((one) => document.getElementById(one)?.matches(".error"))) field.removeAttribute("aria-invalid");
+}
+
+function tellVisible(text) {
+  const place = document.querySelector("[data-visible]");
+  if (place && place.textContent !== text) place.textContent = text;
 }
 
 /** What is missing before publishing, in each place that lists it. */

@@ -129,7 +129,7 @@ function written(editor, root) {
   holder.append(kept(editor.getHTML()));
   for (const last of holder.querySelectorAll("p > br:last-child, li > br:last-child")) last.remove();
   for (const empty of holder.querySelectorAll("p:empty")) empty.remove();
-  return holder.innerHTML.replaceAll("&nbsp;", " ");
+  return holder.innerHTML.replaceAll("&nbsp;", " ").replaceAll("\u200b", ""); // Squire's place for the cursor
 }
 
 let count = 0;
@@ -175,6 +175,16 @@ export function enhance(textarea) {
   for (const key of ["Tab", "Shift-Tab"]) editor.setKeyHandler(key, null);
   // No styles that our cleaning would take away again.
   for (const key of ["Ctrl-u", "Meta-u", "Ctrl-Shift-5", "Meta-Shift-5", "Ctrl-Shift-6", "Meta-Shift-6"]) editor.setKeyHandler(key, null);
+  // A new paragraph begins as what was being typed: bold that was switched off stays off (Squire takes up what stands
+  // before the cursor again).
+  const FORMATS = [["B", "removeBold"], ["I", "removeItalic"]];
+  const split = (_, event, range) => {
+    event.preventDefault();
+    const off = range.collapsed ? FORMATS.filter(([tag]) => !editor.hasFormat(tag)) : [];
+    editor.splitBlock(event.shiftKey, range);
+    for (const [tag, remove] of off) if (editor.hasFormat(tag)) editor[remove]();
+  };
+  for (const key of ["Enter", "Shift-Enter"]) editor.setKeyHandler(key, split);
   const openLink = () => link.open(editor, root);
   for (const key of ["Ctrl-k", "Meta-k"]) editor.setKeyHandler(key, (_, event) => { event.preventDefault(); openLink(); });
 

@@ -14,11 +14,20 @@ const form = document.querySelector("form#deposit[data-autosave]");
 const LEAVING = new Set(["publish", "delete", "preview"]);
 
 if (form) {
+  // Between the parts the browser may draw and answer: together they would keep a telephone busy for a second.
+  const breathe = () => new Promise((go) => { setTimeout(go); });
   rows.start(form);
+  await breathe();
   suggest.start();
+  await breathe();
   keywords.start();
   related.start();
+  for (const one of form.querySelectorAll("textarea[data-editor]")) {
+    await breathe();
+    enhance(one);
+  }
   rows.whenAdded((root) => { for (const one of root.querySelectorAll("textarea[data-editor]")) enhance(one); });
+  await breathe();
 
   const saver = new Saver(form);
   saver.start();
@@ -75,17 +84,28 @@ if (form) {
         home.replaceChildren(...[...part.childNodes].map((one) => document.importNode(one, true)));
         rows.announceAdded(home);
       }
+      refusals(home, there);
       sides(fresh);
       saver.rebase(there);
       const again = [...home.querySelectorAll("button, input:not([type=hidden]), a")].find((one) => one.value === value);
       (again || home.querySelector("[aria-invalid=true], .reserved button, h2[tabindex], button, input:not([type=hidden])"))?.focus({ preventScroll: true });
-      const wrong = home.querySelector(".error");
+      const wrong = home.querySelector("[data-refusal], .error");
       say(wrong ? wrong.textContent : t("done"));
     } catch (error) {
       if (error instanceof TypeError) saver.failed(error); // no network
       else throw error;
     } finally {
       button.removeAttribute("aria-busy");
+    }
+  }
+
+  /** What the server refused, said in the section that it was asked in. */
+  function refusals(home, there) {
+    for (const old of home.querySelectorAll("[data-refusal]")) old.remove();
+    for (const said of [...there.querySelectorAll(":scope > .note.bad:not(.summary)")].reverse()) {
+      const shown = document.importNode(said, true);
+      shown.dataset.refusal = "";
+      (home.querySelector(":scope > .d-body") || home).prepend(shown);
     }
   }
 

@@ -101,7 +101,10 @@ export class Uploads {
     const words = zone.querySelector(`label[for="${input?.id}"]`)?.closest("p");
     words?.replaceChildren(el("b", {}, t("drop here")), ", ", t("or"), " ", el("label.linkish", { for: input.id }, t("choose files")), ` ${t("or")} `,
       button(t("choose a folder"), { kind: "linkish", onclick: () => folder.click() }));
-    if (words) input.classList.add("vh");
+    if (words) {
+      input.classList.add("vh");
+      words.before(input); // Tab goes as the words are read: files, then folders
+    }
     zone.append(folder);
     this.dropping();
     addEventListener("beforeunload", (event) => { if (this.busy) event.preventDefault(); });
@@ -199,7 +202,7 @@ export class Uploads {
     const all = [...this.items.values()];
     const going = all.filter((one) => one.state === "uploading" || one.state === "broken").length;
     const next = all.filter((one) => one.state === "waiting" && one.file).slice(0, Math.max(0, FILES_AT_ONCE - going));
-    if (next.length) this.batch(all.filter((one) => one.state === "waiting" && one.file && !one.announced && !one.large && !one.replaces));
+    if (next.length) this.batch(all.filter((one) => one.state === "waiting" && one.file && one.size && !one.announced && !one.large && !one.replaces));
     for (const item of next) this.send(item);
   }
 
@@ -262,12 +265,23 @@ export class Uploads {
       if (entry?.status === "verifying") return this.verify(item, signal);
       stop(signal);
     }
+    if (!item.size) return this.emptyOne(item);
     if (item.large) await this.inParts(item, signal);
     else await this.whole(item, signal);
     stop(signal);
     const entry = await this.request(`${this.url(item.key)}/commit`, { method: "POST" });
     if (entry.status === "completed") this.done(item, entry);
     else await this.verify(item, signal);
+  }
+
+  /** A file without bytes: the three steps refuse it, as Zenodo's do; the bucket takes it. */
+  async emptyOne(item) {
+    if (item.announced) await this.request(this.url(item.key), { method: "DELETE" }, [404]);
+    item.announced = false;
+    const path = item.key.split("/").map(encodeURIComponent).join("/");
+    this.done(item, await this.request(`/api/files/${this.section.dataset.bucket}/${path}`, {
+      method: "PUT", headers: { "Content-Type": "application/octet-stream" }, body: item.file,
+    }));
   }
 
   async whole(item, signal) {
@@ -569,14 +583,15 @@ export class Uploads {
   }
 
   drawHead() {
-    const all = [...this.items.values()].filter((one) => one.state !== "refused");
+    const listed = [...this.items.values()];
+    const all = listed.filter((one) => one.state !== "refused");
     const done = all.filter((one) => one.state === "complete").length;
-    this.head.hidden = this.all.hidden = !all.length;
-    if (!all.length) return;
+    this.head.hidden = this.all.hidden = !listed.length;
+    if (!listed.length) return;
     const whole = all.reduce((sum, one) => sum + one.size, 0);
     const arrived = all.reduce((sum, one) => sum + one.arrived, 0);
     const speed = this.speed;
-    this.words.textContent = t("files uploaded", { num: all.length, done });
+    this.words.textContent = t("files uploaded", { num: listed.length, done });
     const left = speed && arrived < whole ? t("time left", { time: duration((whole - arrived) / speed) }) : "";
     this.facts.textContent = [done < all.length ? t("of bytes", { bytes: size(arrived), whole: size(whole) }) : size(whole), left].filter(Boolean).join(", ");
     this.all.value = whole ? (100 * arrived) / whole : 100;
@@ -628,6 +643,8 @@ export class Uploads {
     for (const said of section.querySelectorAll(".d-body > .error")) {
       this.section.querySelector(".d-body").prepend(document.importNode(said, true));
     }
+    const [old, other] = [this.section, section].map((one) => one.querySelector("[data-import]"));
+    if (old && other) old.replaceWith(document.importNode(other, true)); // its button, while there is something to take
     // Nothing on its way any more: the next files are counted from one again.
     if (![...this.items.values()].some((one) => one.state !== "complete" || one.li)) {
       this.items.clear();
