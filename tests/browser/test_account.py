@@ -15,7 +15,7 @@ from strongroom.accounts import applications
 from strongroom.settings import Settings
 from tests.app import PASSWORD, Site
 from tests.browser.application import serve
-from tests.browser.chromium import WIDTHS, complaints, flaws, needs_browser, plain_view
+from tests.browser.chromium import ONE_WIDTH, complaints, flaws, needs_browser, plain_view
 
 HOME = "/account/settings/applications"
 BACK = "http://127.0.0.1:9/back"  # nobody listens there: the browser is stopped on its way
@@ -81,7 +81,7 @@ def make_token(page: Page, place: Place, name: str) -> str:
     return page.locator("#secret").inner_text()
 
 
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("width", ONE_WIDTH)
 def test_the_pages_are_accessible_and_fit(browser: Browser, place: Place, width: int) -> None:
     context, page = signed_in(browser, place, **plain_view(width))
     said = complaints(page)

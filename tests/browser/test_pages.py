@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.browser import site
-from tests.browser.chromium import WIDTHS, complaints, flaws, needs_browser, plain_view
+from tests.browser.chromium import ONE_WIDTH, complaints, flaws, needs_browser, plain_view
 from tests.conftest import PROVE
 
 # The server answers these on purpose with 404 and 410, which Chromium reports as errors of the console.
@@ -26,7 +26,7 @@ def served() -> Iterator[tuple[str, list[str]]]:
         yield address_and_paths
 
 
-@pytest.mark.parametrize("width", WIDTHS if PROVE else WIDTHS[:1])  # the showcase looks at wide pages
+@pytest.mark.parametrize("width", ONE_WIDTH)
 def test_pages_are_accessible_and_fit(browser: Browser, served: tuple[str, list[str]], width: int) -> None:
     address, paths = served
     context = browser.new_context(**plain_view(width))

@@ -12,7 +12,7 @@ from strongroom.metadata.model import Metadata, RecordData
 from strongroom.settings import Settings
 from tests.app import Site
 from tests.browser.application import serve
-from tests.browser.chromium import complaints, flaws, needs_browser, plain_view
+from tests.browser.chromium import ONE_WIDTH, complaints, flaws, needs_browser, plain_view
 from tests.web.samples import ROSE
 
 pytestmark = needs_browser
@@ -101,7 +101,7 @@ def test_citations_and_previews_change_in_place_and_nothing_is_refused(
     assert said == []
 
 
-@pytest.mark.parametrize("width", [390, 1440])
+@pytest.mark.parametrize("width", ONE_WIDTH)
 def test_all_of_it_is_accessible_and_fits(browser: Browser, address: str, width: int) -> None:
     context = browser.new_context(**plain_view(width))
     page = context.new_page()

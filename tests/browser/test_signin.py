@@ -13,7 +13,7 @@ from strongroom.settings import Settings
 from tests import oidc
 from tests.app import PASSWORD, Site
 from tests.browser.application import serve
-from tests.browser.chromium import WIDTHS, complaints, flaws, needs_browser, plain_view
+from tests.browser.chromium import ONE_WIDTH, complaints, flaws, needs_browser, plain_view
 from tests.github_server import GitHubServer
 
 pytestmark = needs_browser
@@ -114,7 +114,7 @@ def _walk(page: Page, address: str, found: list[Any]) -> None:
         found += flaws(page, name)
 
 
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("width", ONE_WIDTH)
 def test_nobody_is_shut_out(place: Place, browser: Browser, width: int) -> None:
     context = browser.new_context(**plain_view(width))
     try:
