@@ -472,6 +472,7 @@ class _Feeder:
         self.writer: Writer | None = None
         self.state: State | None = None
         self.failures = 0
+        self.refusals = 0  # of the index itself, one after the other
 
     @property
     def resting(self) -> bool:
@@ -480,17 +481,20 @@ class _Feeder:
     def feed(self, *, anew: bool = False) -> float | None:
         """Brings the index up to the newest change. After a failure: the seconds to wait."""
         try:
-            if anew or not self.open():
+            # Who was killed while it committed may have left files under names that tantivy wants to give again, and
+            # a writer that failed may keep its lock: an index that refuses twice is built anew beside.
+            if anew or self.refusals > 1 or not self.open():
                 self.rebuild()
             self.catch_up()
-        except Exception:
+        except Exception as error:
             self.failures += 1
+            self.refusals = self.refusals + 1 if isinstance(error, ValueError) else 0  # tantivy's only kind
             log.exception(
                 "search: the index of %s could not be brought up to date (%d)", self.kind, self.failures
             )
             self.close()
             return float(min(2 ** (self.failures - 1), 30))
-        self.failures = 0
+        self.failures = self.refusals = 0
         return None
 
     def open(self) -> bool:

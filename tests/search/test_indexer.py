@@ -358,3 +358,23 @@ def test_rebuild_gives_up_in_time(tmp_path: Path, truth: Truth) -> None:
             SearchService(tmp_path / "index", truth).rebuild(timeout=0.1)
     finally:
         os.close(lock)
+
+
+def test_an_index_that_refuses_to_be_written_is_built_anew(
+    service: SearchService, truth: Truth, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a kill in mid-commit: the name of the next file is taken, and the failed writer keeps its lock."""
+    truth.put(document(2, title="river"))
+    assert ids(service, "river") == [2]
+    [old] = (tmp_path / "index").glob("records-*")
+    commit, refusals = Writer.commit, [ValueError("FileAlreadyExists"), ValueError("LockBusy")]
+
+    def refuse(writer: Writer) -> None:
+        if refusals:
+            raise refusals.pop(0)
+        commit(writer)
+
+    monkeypatch.setattr(Writer, "commit", refuse)
+    truth.put(document(4, title="river"))
+    until(lambda: service.search("records", SearchRequest("river", sort="oldest")).ids == [2, 4])
+    until(lambda: not old.exists())
