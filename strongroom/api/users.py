@@ -22,14 +22,14 @@ from strongroom.accounts import service as accounts
 from strongroom.db import AnyRow, Session
 from strongroom.errors import Forbidden, Invalid, Malformed
 from strongroom.http.deps import (
-    actor_of,
     bearer,
     context,
     if_match,
-    in_thread,
     json_answer,
     json_body,
     number,
+    reading,
+    writing,
 )
 from strongroom.ids import iso
 from strongroom.settings import Settings
@@ -109,26 +109,6 @@ def _user_answer(request: Request, item: dict[str, Any]) -> Response:
     return json_answer(request, item, headers={"ETag": f'"{item["revision_id"]}"'})
 
 
-async def _read(request: Request, work: Callable[[Session, Actor], T]) -> T:
-    ctx = context(request)
-
-    def inner() -> T:
-        with ctx.db.read() as session:
-            return work(session, actor_of(session, request))
-
-    return await in_thread(request, inner)
-
-
-async def _write(request: Request, work: Callable[[Session, Actor], T]) -> T:
-    ctx = context(request)
-
-    def inner() -> T:
-        with ctx.db.begin() as session:
-            return work(session, actor_of(session, request))
-
-    return await in_thread(request, inner)
-
-
 async def _object(request: Request) -> dict[str, Any]:
     body = await json_body(request)
     if not isinstance(body, dict):
@@ -160,7 +140,7 @@ async def _search(request: Request, *, everybody: bool) -> Response:
         total, rows = profiles.search(session, actor, words, page=page, size=size, everybody=everybody)
         return total, _items(session, actor, rows, settings)
 
-    total, found = await _read(request, work)
+    total, found = await reading(request, work)
     path = "/api/users/all" if everybody else "/api/users"
 
     def link(n: int) -> str:
@@ -185,7 +165,7 @@ def _positive(text: str | None, default: int) -> int | None:
 
 async def read(request: Request) -> Response:
     """GET /api/users/{user_id}: one profile, if it is public, one's own, or a moderator asks."""
-    return _user_answer(request, await _read(request, _of(request, _seen(request))))
+    return _user_answer(request, await reading(request, _of(request, _seen(request))))
 
 
 def _seen(request: Request) -> Callable[[Session, Actor], AnyRow]:
@@ -208,7 +188,7 @@ def _small(number: int) -> int:
 
 async def avatar(request: Request) -> Response:
     """GET /api/users/{user_id}/avatar.svg: a disc in the user's colour, with the first letter of the name."""
-    row = await _read(request, _seen(request))
+    row = await reading(request, _seen(request))
     letter = next((c for c in row.name if c.isalnum()), "?").upper()[:1]
     colour = _COLOURS[row.id % len(_COLOURS)]
     svg = (
@@ -236,7 +216,7 @@ def _moderation(action: str, what: str) -> Callable[[Request], Any]:
             require_scope(actor, PROFILE)
             return profiles.moderate(session, actor, user_id, action)
 
-        return _user_answer(request, await _write(request, _of(request, work)))
+        return _user_answer(request, await writing(request, _of(request, work)))
 
     moderate.__doc__ = f"POST /api/users/{{user_id}}/{action}: {what}; for moderators."
     moderate.__name__ = action
@@ -255,12 +235,12 @@ deactivate = _moderation("deactivate", "end the account's sessions and let its t
 
 async def current(request: Request) -> Response:
     """GET /api/user: who one is, with everything that is kept about the profile."""
-    return _user_answer(request, await _read(request, _of(request, profiles.own)))
+    return _user_answer(request, await reading(request, _of(request, profiles.own)))
 
 
 async def me(request: Request) -> Response:
     """GET /api/me: who one is, in short, as Zenodo answers it."""
-    row, actor = await _read(request, lambda session, actor: (profiles.own(session, actor), actor))
+    row, actor = await reading(request, lambda session, actor: (profiles.own(session, actor), actor))
     body = {
         "confirmed_at": iso(row.created),
         "email": identities.shown(row.email),
@@ -288,7 +268,7 @@ async def change(request: Request) -> Response:
         require_scope(actor, PROFILE)
         return profiles.change(session, actor, wanted, revision=revision)
 
-    return _user_answer(request, await _write(request, _of(request, work)))
+    return _user_answer(request, await writing(request, _of(request, work)))
 
 
 def _part(body: dict[str, Any], name: str, field: str | None = None) -> dict[str, Any]:
@@ -309,7 +289,7 @@ async def tokens(request: Request) -> Response:
         require_scope(actor, TOKENS)
         return [_token_item(row, settings) for row in accounts.own_tokens(session, actor)]
 
-    found = await _read(request, work)
+    found = await reading(request, work)
     return json_answer(request, {"hits": {"hits": found, "total": len(found)}})
 
 
@@ -333,7 +313,7 @@ async def make_token(request: Request) -> Response:
         made = next(row for row in accounts.own_tokens(session, actor) if row.id == token_id)
         return {**_token_item(made, settings), "access_token": secret}
 
-    made = await _write(request, work)
+    made = await writing(request, work)
     return json_answer(request, made, 201, {"Location": made["links"]["self"]})
 
 
@@ -346,7 +326,7 @@ async def revoke_token(request: Request) -> Response:
         require_scope(actor, TOKENS)
         accounts.revoke_token(session, actor, token_id)
 
-    await _write(request, work)
+    await writing(request, work)
     return Response(status_code=204)
 
 

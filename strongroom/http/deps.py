@@ -165,6 +165,34 @@ def _note_session(request: Request, key: str) -> None:
     request.app.state.requests.submit(write)
 
 
+async def reading(
+    request: Request,
+    work: Callable[[Session, Actor], T],
+    asking: Callable[[Session, Request], Actor] = actor_of,
+) -> T:
+    """What `work` finds in a reading transaction, in the pool of requests; `asking` says who asks, or raises."""
+
+    def inner() -> T:
+        with context(request).db.read() as session:
+            return work(session, asking(session, request))
+
+    return await in_thread(request, inner)
+
+
+async def writing(
+    request: Request,
+    work: Callable[[Session, Actor], T],
+    asking: Callable[[Session, Request], Actor] = actor_of,
+) -> T:
+    """`work` in a writing transaction, committed when this returns; otherwise as `reading`."""
+
+    def inner() -> T:
+        with context(request).db.begin() as session:
+            return work(session, asking(session, request))
+
+    return await in_thread(request, inner)
+
+
 def who(request: Request) -> Actor:
     """Who asks, for doors that need no other session; costs nothing without credentials."""
     if not has_credentials(request):

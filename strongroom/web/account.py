@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import quote, urlsplit
 
 from starlette.requests import Request
@@ -18,13 +18,14 @@ from strongroom.access import SCOPES, Actor
 from strongroom.accounts import applications
 from strongroom.accounts import service as accounts
 from strongroom.db import Session
-from strongroom.errors import Invalid, Unauthenticated
-from strongroom.http.deps import actor_of, context, in_thread, number
+from strongroom.errors import Invalid
+from strongroom.http.deps import actor_of, context, in_thread, number, reading, writing
 from strongroom.ids import now
-from strongroom.web.answers import form_lists, go, lang_of, page, viewer_of
+from strongroom.web.answers import form_lists, go, lang_of, page, signed_in, viewer_of
 from strongroom.web.findings import told_all
 from strongroom.web.render import CONTENT_SECURITY_POLICY, Texts, Viewer, render, texts
 
+T = TypeVar("T")
 HOME: Final = "/account/settings/applications"
 _LIVES: Final = {"30": 30, "90": 90, "365": 365, "": None}  # days
 
@@ -50,33 +51,13 @@ def scope_words(t: Texts) -> dict[str, tuple[str, str]]:
     }
 
 
-def _read(request: Request, work: Callable[[Session, Actor], Any]) -> Any:
-    ctx = context(request)
-
-    def inner() -> Any:
-        with ctx.db.read() as session:
-            return work(session, _signed_in(session, request))
-
-    return in_thread(request, inner)
+async def _read(request: Request, work: Callable[[Session, Actor], T]) -> T:
+    return await reading(request, work, signed_in)
 
 
-def _write(request: Request, fields: dict[str, list[str]], work: Callable[[Session, Actor], Any]) -> Any:
-    """`work` in a writing transaction, for a form with the session's mark."""
-    ctx = context(request)
-    request.state.csrf = _last(fields, "csrf")
-
-    def inner() -> Any:
-        with ctx.db.begin() as session:
-            return work(session, _signed_in(session, request))
-
-    return in_thread(request, inner)
-
-
-def _signed_in(session: Session, request: Request) -> Actor:
-    actor = actor_of(session, request)
-    if actor.via != "session":
-        raise Unauthenticated()
-    return actor
+async def _write(request: Request, work: Callable[[Session, Actor], T]) -> T:
+    """`work` in a writing transaction; the form was read before, with the session's mark."""
+    return await writing(request, work, signed_in)
 
 
 def _last(fields: dict[str, list[str]], name: str) -> str:
@@ -186,7 +167,7 @@ async def _made(
 ) -> Response:
     """What `work` shows; where the form was wrong, the form again with what was typed."""
     try:
-        return page(await _write(request, fields, work))
+        return page(await _write(request, work))
     except Invalid as error:
         problems = told_all(error, texts(lang_of(request)))
     sent = {name: values if name == "scope" else values[-1] for name, values in fields.items()}
@@ -194,34 +175,22 @@ async def _made(
     def again(session: Session, actor: Actor) -> bytes:
         return _overview(request, session, actor, opened=opened, problems=problems, sent=sent)
 
-    ctx = context(request)
-
-    def inner() -> bytes:
-        with ctx.db.read() as session:
-            return again(session, _signed_in(session, request))
-
-    return page(await in_thread(request, inner), 400)
+    return page(await _read(request, again), 400)
 
 
 async def revoke_token(request: Request) -> Response:
     """POST /account/settings/applications/tokens/{token_id}/revoke: end a personal token."""
     token_id = _number(request, "token_id")
-    await _write(
-        request,
-        await form_lists(request),
-        lambda session, actor: accounts.revoke_token(session, actor, token_id),
-    )
+    await form_lists(request)
+    await _write(request, lambda session, actor: accounts.revoke_token(session, actor, token_id))
     return go(request, HOME, 303)
 
 
 async def take_back(request: Request) -> Response:
     """POST /account/settings/applications/grants/{grant_id}/revoke: take back what one allowed an application."""
     grant_id = _number(request, "grant_id")
-    await _write(
-        request,
-        await form_lists(request),
-        lambda session, actor: applications.take_back(session, actor, grant_id),
-    )
+    await form_lists(request)
+    await _write(request, lambda session, actor: applications.take_back(session, actor, grant_id))
     return go(request, HOME, 303)
 
 
@@ -263,26 +232,28 @@ async def change_client(request: Request) -> Response:
             return _shown(request, "application", actor, app=row, sent=sent, problems=problems)
         return None
 
-    again = await _write(request, fields, work)
+    again = await _write(request, work)
     return page(again, 400) if again is not None else go(request, HOME, 303)
 
 
 async def reset_client(request: Request) -> Response:
     """POST /account/settings/applications/clients/{client_id}/reset: a new secret; the old one ends at once."""
-    client_id, fields = request.path_params["client_id"], await form_lists(request)
+    client_id = request.path_params["client_id"]
+    await form_lists(request)
 
     def work(session: Session, actor: Actor) -> bytes:
         secret = applications.new_secret(session, actor, client_id)
         name = applications.read(session, actor, client_id).name
         return _shown(request, "secret", actor, kind="client", name=name, secret=secret, client_id=client_id)
 
-    return page(await _write(request, fields, work))
+    return page(await _write(request, work))
 
 
 async def delete_client(request: Request) -> Response:
     """POST /account/settings/applications/clients/{client_id}/delete: delete an application and all its tokens."""
-    client_id, fields = request.path_params["client_id"], await form_lists(request)
-    await _write(request, fields, lambda session, actor: applications.remove(session, actor, client_id))
+    client_id = request.path_params["client_id"]
+    await form_lists(request)
+    await _write(request, lambda session, actor: applications.remove(session, actor, client_id))
     return go(request, HOME, 303)
 
 
@@ -328,7 +299,6 @@ async def authorize_form(request: Request) -> Response:
 async def authorize(request: Request) -> Response:
     """POST /oauth/authorize: the user's answer, taken back to the application (RFC 6749 4.1.2)."""
     fields = await form_lists(request)
-    request.state.csrf = _last(fields, "csrf")
     agreed = _last(fields, "answer") == "allow"
     return await in_thread(request, _answer, request, _last(fields, "query"), agreed)
 
@@ -338,7 +308,7 @@ def _answer(request: Request, query: str, agreed: bool) -> Response:
 
     ctx = context(request)
     with ctx.db.begin() as session:
-        actor = _signed_in(session, request)
+        actor = signed_in(session, request)
         provider = Provider(session, ctx.settings)
         asked = provider.ask(actor, query)
         reply = asked if isinstance(asked, Reply) else provider.answer(actor, asked, agreed)

@@ -16,13 +16,13 @@ from starlette.responses import Response
 from strongroom.access import Actor
 from strongroom.accounts import profiles
 from strongroom.db import AnyRow, Session
-from strongroom.errors import Forbidden, Unauthenticated
-from strongroom.http.deps import actor_of, context, in_thread, number
+from strongroom.errors import Forbidden
+from strongroom.http.deps import context, number, reading, writing
 from strongroom.jobs import queue
 from strongroom.metadata.vocabularies import removal_reasons
 from strongroom.records import curation, queries
 from strongroom.requests import service as requests
-from strongroom.web.answers import form_of, go, lang_of, page, viewer_of
+from strongroom.web.answers import form_of, go, lang_of, page, signed_in, viewer_of
 from strongroom.web.landing import pages
 from strongroom.web.render import Texts, render, texts
 from strongroom.web.words import N_
@@ -44,34 +44,20 @@ DONE: Final = {
 
 
 def _admin(session: Session, request: Request) -> Actor:
-    actor = actor_of(session, request)
-    if actor.via != "session":
-        raise Unauthenticated()
+    actor = signed_in(session, request)
     if not actor.is_admin:
         raise Forbidden()
     return actor
 
 
 async def _look(request: Request, work: Callable[[Session, Actor], T]) -> T:
-    ctx = context(request)
-
-    def inner() -> T:
-        with ctx.db.read() as session:
-            return work(session, _admin(session, request))
-
-    return await in_thread(request, inner)
+    return await reading(request, work, _admin)
 
 
 async def _do(request: Request, work: Callable[[Session, Actor, Mapping[str, str]], T]) -> T:
     """`work` in a writing transaction, with a form that has the session's mark."""
-    ctx, fields = context(request), await form_of(request)
-    request.state.csrf = fields.get("csrf", "")
-
-    def inner() -> T:
-        with ctx.db.begin() as session:
-            return work(session, _admin(session, request), fields)
-
-    done = await in_thread(request, inner)
+    fields = await form_of(request)
+    done = await writing(request, lambda session, actor: work(session, actor, fields), _admin)
     request.app.state.wake()
     return done
 

@@ -8,8 +8,11 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from strongroom.access import Actor
-from strongroom.errors import TooLarge
-from strongroom.http.deps import body_stream, context
+from strongroom.accounts import service as accounts
+from strongroom.db import Session
+from strongroom.errors import TooLarge, Unauthenticated
+from strongroom.http.compression import Own
+from strongroom.http.deps import actor_of, body_stream, context
 from strongroom.web.render import PAGE_HEADERS, Viewer, choose_language
 
 # The longest text of a form is 10,000 characters; a browser writes one as nine where the script is not Latin.
@@ -24,11 +27,28 @@ def viewer_of(actor: Actor) -> Viewer | None:
     """How the header shows who reads; a token shows nobody, since it has no session to end."""
     if actor.user_id is None or actor.via != "session":
         return None
-    return Viewer(actor.user_id, actor.name or actor.email, actor.csrf, actor.is_admin)
+    mark = accounts.masked(actor.csrf) if actor.csrf else ""
+    return Viewer(actor.user_id, actor.name or actor.email, mark, actor.is_admin)
+
+
+def signed_in(session: Session, request: Request) -> Actor:
+    """Who asks, for pages that a session alone opens, whoever's a token is. Raises Unauthenticated."""
+    actor = actor_of(session, request)
+    if actor.via != "session":
+        raise Unauthenticated()
+    return actor
+
+
+_PRIVATE = {"Cache-Control": "private, no-store"}
 
 
 def page(body: bytes, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    return Response(body, status, {**PAGE_HEADERS, "Cache-Control": "private, no-store", **(headers or {})})
+    return Response(body, status, {**PAGE_HEADERS, **_PRIVATE, **(headers or {})})
+
+
+def own_page(body: bytes, status: int = 200) -> Response:
+    """A page for one reader that is worth packing: one with nothing in it that came with its address."""
+    return Own(body, status, {**PAGE_HEADERS, **_PRIVATE})
 
 
 def go(request: Request, path: str, status: int = 302) -> Response:
@@ -38,7 +58,7 @@ def go(request: Request, path: str, status: int = 302) -> Response:
 
 
 async def form_lists(request: Request) -> dict[str, list[str]]:
-    """The fields of a small url-encoded form, all values of each. Raises TooLarge."""
+    """The fields of a small url-encoded form, all values of each; its mark (CSRF) is kept for `actor_of`. Raises TooLarge."""
     parts, size = [], 0
     async for chunk in body_stream(request):
         size += len(chunk)
@@ -47,9 +67,11 @@ async def form_lists(request: Request) -> dict[str, list[str]]:
         parts.append(chunk)
     text = b"".join(parts).replace(b"%00", b"").replace(b"\0", b"").decode("utf-8", "replace")
     try:
-        return parse_qs(text, keep_blank_values=True, max_num_fields=50)
+        fields = parse_qs(text, keep_blank_values=True, max_num_fields=50)
     except ValueError:
         raise TooLarge("The form has more than 50 fields.") from None
+    request.state.csrf = fields.get("csrf", [""])[-1]
+    return fields
 
 
 async def form_of(request: Request) -> dict[str, str]:

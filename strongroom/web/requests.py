@@ -17,13 +17,13 @@ from starlette.responses import Response
 from strongroom.access import Actor
 from strongroom.accounts.models import users
 from strongroom.db import AnyRow, Session
-from strongroom.errors import Finding, Invalid, Unauthenticated
-from strongroom.http.deps import actor_of, context, in_thread, number, same_origin
+from strongroom.errors import Finding, Invalid
+from strongroom.http.deps import actor_of, context, in_thread, number, reading, same_origin, writing
 from strongroom.metadata import html
 from strongroom.records.views import RecordView
 from strongroom.requests import access, service
 from strongroom.sharing import service as sharing
-from strongroom.web.answers import form_of, go, lang_of, page, viewer_of
+from strongroom.web.answers import form_of, go, lang_of, page, signed_in, viewer_of
 from strongroom.web.landing import pages
 from strongroom.web.render import Texts, render, texts
 
@@ -33,34 +33,15 @@ EVENTS = 100
 _TOLD = ("full_name", "quota_size", "reason", "comment")  # of a payload; the rest is for programs
 
 
-def _signed_in(session: Session, request: Request) -> Actor:
-    actor = actor_of(session, request)
-    if actor.via != "session":
-        raise Unauthenticated()
-    return actor
-
-
 async def _look(request: Request, work: Callable[[Session, Actor], T]) -> T:
-    ctx = context(request)
-
-    def inner() -> T:
-        with ctx.db.read() as session:
-            return work(session, _signed_in(session, request))
-
-    return await in_thread(request, inner)
+    return await reading(request, work, signed_in)
 
 
 async def _do(request: Request, work: Callable[[Session, Actor, Mapping[str, str]], T]) -> T:
     """`work` in a writing transaction, with a form that has the session's mark."""
-    ctx, fields = context(request), await form_of(request)
-    request.state.csrf = fields.get("csrf", "")
+    fields = await form_of(request)
     request.state.typed = fields.get("content", "")
-
-    def inner() -> T:
-        with ctx.db.begin() as session:
-            return work(session, _signed_in(session, request), fields)
-
-    done = await in_thread(request, inner)
+    done = await writing(request, lambda session, actor: work(session, actor, fields), signed_in)
     request.app.state.wake()
     return done
 
@@ -293,7 +274,6 @@ async def ask(request: Request) -> Response:
     With wrong input the form comes again (400): what was typed is in it, what is wrong beside each field.
     """
     ctx, fields = context(request), await form_of(request)
-    request.state.csrf = fields.get("csrf", "")
     same_origin(request)
     lang = lang_of(request)
     record_id = number(request.path_params["id"])

@@ -52,17 +52,16 @@ from strongroom.web import (
     search,
     settings_pages,
     share,
-    signin,
     texts,
     uploads,
 )
 from strongroom.web import citations as cite_pages
-from strongroom.web import deposit as deposit_form
 from strongroom.web import previews as preview_pages
 from strongroom.web.answers import go as _go
 from strongroom.web.answers import lang_of as _lang
 from strongroom.web.answers import page as _page
 from strongroom.web.answers import viewer_of as _viewer
+from strongroom.web.deposit import doors as deposit_form
 from strongroom.web.findings import told
 from strongroom.web.render import (
     PAGE_HEADERS,
@@ -70,6 +69,7 @@ from strongroom.web.render import (
     static_file,
 )
 from strongroom.web.render import texts as _texts
+from strongroom.web.signin import doors as signin_doors
 
 T = TypeVar("T")
 
@@ -374,7 +374,7 @@ PAGES: list[tuple[str, str, Callable[..., Any]]] = [
     *requests.PAGES,
     *settings_pages.PAGES,
     *share.PAGES,
-    *signin.PAGES,
+    *signin_doors.PAGES,
     *texts.PAGES,
     *branding.PAGES,
     *admin.PAGES,

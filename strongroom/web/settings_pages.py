@@ -18,53 +18,27 @@ from strongroom.access import Actor
 from strongroom.accounts import federation, identities, profiles, registration
 from strongroom.accounts import service as accounts
 from strongroom.db import Session
-from strongroom.errors import Conflict, Invalid, Unauthenticated
-from strongroom.http.deps import actor_of, context, cookie_name, in_thread, number
+from strongroom.errors import Conflict, Invalid
+from strongroom.http.deps import context, cookie_name, in_thread, number, reading, writing
 from strongroom.ids import now
-from strongroom.web import signin
-from strongroom.web.answers import form_of, go, lang_of, page, viewer_of
+from strongroom.web.answers import form_of, go, lang_of, page, signed_in, viewer_of
 from strongroom.web.findings import told
 from strongroom.web.render import Texts, render, texts
+from strongroom.web.signin import providers, steps
+from strongroom.web.signin.ways import IDENTITIES, ways
 
 T = TypeVar("T")
 HOME: Final = "/account/settings"
 PROFILE: Final = f"{HOME}/profile"
 SECURITY: Final = f"{HOME}/security"
-IDENTITIES: Final = signin.IDENTITIES
-
-
-def _signed_in(session: Session, request: Request) -> Actor:
-    actor = actor_of(session, request)
-    if actor.via != "session":
-        raise Unauthenticated()
-    return actor
 
 
 async def _look(request: Request, work: Callable[[Session, Actor], T]) -> T:
-    ctx = context(request)
-
-    def inner() -> T:
-        with ctx.db.read() as session:
-            return work(session, _signed_in(session, request))
-
-    return await in_thread(request, inner)
-
-
-async def _form(request: Request) -> Mapping[str, str]:
-    fields = await form_of(request)
-    request.state.csrf = fields.get("csrf", "")
-    return fields
+    return await reading(request, work, signed_in)
 
 
 async def _do(request: Request, work: Callable[[Session, Actor], T]) -> T:
-    """`work` in a writing transaction; `_form` was read before, with the session's mark."""
-    ctx = context(request)
-
-    def inner() -> T:
-        with ctx.db.begin() as session:
-            return work(session, _signed_in(session, request))
-
-    return await in_thread(request, inner)
+    return await writing(request, work, signed_in)
 
 
 def _shown(request: Request, template: str, actor: Actor, /, **more: Any) -> bytes:
@@ -122,7 +96,7 @@ async def profile(request: Request) -> Response:
 
 async def change_profile(request: Request) -> Response:
     """POST /account/settings/profile: change them."""
-    form = await _form(request)
+    form = await form_of(request)
     wanted: dict[str, Any] = {
         "full_name": form.get("full_name", ""),
         "affiliations": form.get("affiliations", ""),
@@ -158,17 +132,17 @@ def _identities_page(request: Request, session: Session, actor: Actor, problem: 
     settings = context(request).settings
     row = profiles.own(session, actor)
     linked = identities.own(session, actor)
-    ways = signin.ways(settings)
+    offered = ways(settings)
     there = {i.provider for i in linked}
     _ = texts(lang_of(request)).gettext
-    names = {way.key: way.name for way in ways} | {"orcid": "ORCID", "github": "GitHub"}
+    names = {way.key: way.name for way in offered} | {"orcid": "ORCID", "github": "GitHub"}
     return _shown(
         request,
         "identities",
         actor,
         linked=linked,
         names=names | {"oidc": settings.oidc_name},
-        ways=[way for way in ways if way.key != "orcid" or "orcid" not in there],
+        ways=[way for way in offered if way.key != "orcid" or "orcid" not in there],
         needed=identities.needed(settings, row, linked),
         orcid_url=settings.orcid_url,
         just=names.get(request.query_params.get("linked", "")),
@@ -183,18 +157,18 @@ async def own_identities(request: Request) -> Response:
 
 async def link(request: Request) -> Response:
     """POST /account/settings/identities/link: on to a provider, to link what one is there."""
-    form = await _form(request)
+    form = await form_of(request)
 
     def work() -> Actor:
         with context(request).db.read() as session:
-            return _signed_in(session, request)
+            return signed_in(session, request)
 
     actor = await in_thread(request, work)
-    provider = signin.provider_of(request, form.get("provider", ""))
+    provider = providers.provider_of(request, form.get("provider", ""))
     try:
-        url, kept = await signin.dance(request, provider, IDENTITIES, actor.user_id or 0)
+        url, kept = await providers.dance(request, provider, IDENTITIES, actor.user_id or 0)
     except federation.Unanswered as error:
-        said = signin.told(request, provider, error)
+        said = providers.told(request, provider, error)
         body = await _look(request, lambda s, actor: _identities_page(request, s, actor, said))
         return page(body, 503)
     # A redirect would be one of this form, which the pages' policy keeps on our site.
@@ -202,7 +176,7 @@ async def link(request: Request) -> Response:
         _shown(request, "leaving", actor, url=url, name=provider.name),
         headers={"Referrer-Policy": "no-referrer"},
     )
-    signin.keep_dance(answer, request, kept)
+    providers.keep_dance(answer, request, kept)
     return answer
 
 
@@ -211,7 +185,7 @@ async def unlink(request: Request) -> Response:
 
     All other sessions end.
     """
-    await _form(request)
+    await form_of(request)
     given = number(request.path_params["linked_id"])
     ctx, cookie = context(request), request.cookies.get(cookie_name(request), "")
 
@@ -311,7 +285,7 @@ async def change_password(request: Request) -> Response:
 
     Without one yet, a link to choose it is sent to the account's address.
     """
-    ctx, form, lang = context(request), await _form(request), lang_of(request)
+    ctx, form, lang = context(request), await form_of(request), lang_of(request)
     _ = texts(lang).gettext
     has, right = await _checked(request, form)
     if not has:
@@ -331,16 +305,16 @@ async def change_password(request: Request) -> Response:
 
     def work(session: Session, actor: Actor) -> str:
         registration.change_password(session, ctx.settings, actor, password, lang)
-        return signin.new_session(session, request, actor.user_id or 0)
+        return steps.new_session(session, request, actor.user_id or 0)
 
     cookie = await _do(request, work)
     request.app.state.wake()
-    return signin.signed_in(request, cookie, f"{SECURITY}?password=1")
+    return steps.signed_in(request, cookie, f"{SECURITY}?password=1")
 
 
 async def change_address(request: Request) -> Response:
     """POST /account/settings/security/address: send a link to a new address; it counts once that was opened."""
-    ctx, form, lang = context(request), await _form(request), lang_of(request)
+    ctx, form, lang = context(request), await form_of(request), lang_of(request)
     _ = texts(lang).gettext
     has, right = await _checked(request, form)
     sent = {"email": form.get("email", "")}
@@ -356,7 +330,7 @@ async def change_address(request: Request) -> Response:
     except Invalid as error:
         said = _("This is no e-mail address, or yours already: a new one reads name@example.org.")
         if any(accounts.NOT_ASCII in f.messages for f in error.findings):
-            said = signin.not_ascii(request)
+            said = steps.not_ascii(request)
         return await _again(request, {"email": said}, sent)
     request.app.state.wake()
     return go(request, f"{SECURITY}?mailed=1", 303)
@@ -364,7 +338,7 @@ async def change_address(request: Request) -> Response:
 
 async def end_sessions(request: Request) -> Response:
     """POST /account/settings/security/sessions: end one session, or all but this one."""
-    form = await _form(request)
+    form = await form_of(request)
     cookie = request.cookies.get(cookie_name(request), "")
 
     def work(session: Session, actor: Actor) -> None:

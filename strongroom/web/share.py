@@ -19,11 +19,11 @@ from strongroom.access import Actor
 from strongroom.accounts import profiles
 from strongroom.accounts.models import users
 from strongroom.db import AnyRow, Session
-from strongroom.errors import Finding, Invalid, NotFound, Unauthenticated
-from strongroom.http.deps import actor_of, context, in_thread, number
+from strongroom.errors import Finding, Invalid, NotFound
+from strongroom.http.deps import context, number, reading, writing
 from strongroom.ids import today
 from strongroom.sharing import service as sharing
-from strongroom.web.answers import form_of, go, lang_of, page, viewer_of
+from strongroom.web.answers import form_of, go, lang_of, page, signed_in, viewer_of
 from strongroom.web.findings import told
 from strongroom.web.render import Texts, render, texts
 
@@ -37,13 +37,6 @@ NAMESAKES: Final = 50  # accounts that are looked through for an exact name
 
 def _id(request: Request) -> int:
     return number(request.path_params["id"])
-
-
-def _signed_in(session: Session, request: Request) -> Actor:
-    actor = actor_of(session, request)
-    if actor.via != "session":
-        raise Unauthenticated()
-    return actor
 
 
 def _wrong(field: str, message: str) -> Invalid:
@@ -127,13 +120,7 @@ def _roles(t: Texts) -> dict[str, tuple[str, str]]:
 
 async def share(request: Request) -> Response:
     """GET /records/{id}/share: who has access to a record or draft, for those who may say so."""
-    ctx = context(request)
-
-    def work() -> bytes:
-        with ctx.db.read() as session:
-            return _shown(request, session, _signed_in(session, request))
-
-    return page(await in_thread(request, work))
+    return page(await reading(request, lambda session, actor: _shown(request, session, actor), signed_in))
 
 
 async def share_draft(request: Request) -> Response:
@@ -143,15 +130,9 @@ async def share_draft(request: Request) -> Response:
 
 async def _do(request: Request, form: str, work: Work[str]) -> Response:
     """`work` in a writing transaction, then the page again at the part that it names; wrong input keeps what was typed."""
-    ctx, fields = context(request), await form_of(request)
-    request.state.csrf = fields.get("csrf", "")
-
-    def do() -> str:
-        with ctx.db.begin() as session:
-            return work(session, _signed_in(session, request), fields)
-
+    fields = await form_of(request)
     try:
-        part = await in_thread(request, do)
+        part = await writing(request, lambda session, actor: work(session, actor, fields), signed_in)
     except Invalid as error:
         t = texts(lang_of(request))
         wrong = {f.field: " ".join(told(m, t) for m in f.messages) for f in error.findings} or {
@@ -161,11 +142,10 @@ async def _do(request: Request, form: str, work: Work[str]) -> Response:
         request.app.state.wake()
         return go(request, f"/records/{_id(request)}/share#{part}", 303)
 
-    def again() -> bytes:
-        with ctx.db.read() as session:
-            return _shown(request, session, _signed_in(session, request), sent=fields, form=form, wrong=wrong)
+    def again(session: Session, actor: Actor) -> bytes:
+        return _shown(request, session, actor, sent=fields, form=form, wrong=wrong)
 
-    return page(await in_thread(request, again), 400)
+    return page(await reading(request, again, signed_in), 400)
 
 
 # Links ---------------------------------------------------------------------------------------------------------

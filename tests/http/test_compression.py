@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import re
 from collections.abc import Iterator
+from urllib.parse import urlencode
 
 import pytest
 
@@ -77,6 +79,38 @@ def test_what_is_made_for_one_reader_is_not_packed(site: Site, owner: Reader, pa
     assert answer.status == 200
     assert "private" in answer.headers["cache-control"]
     assert "content-encoding" not in answer.headers
+
+
+def test_the_form_is_packed_and_its_size_tells_nothing(site: Site, owner: Reader) -> None:
+    private = site.session("owner at his form", owner)
+    draft = site.desk.create(owner.actor)
+    plain = site.ask("GET", f"/uploads/{draft}", private)
+    assert "content-encoding" not in plain.headers
+    sizes, marks = set(), set()
+    for _ in range(20):
+        answer = site.ask("GET", f"/uploads/{draft}", private, headers=PACKED)
+        assert answer.headers["content-encoding"] == "gzip"
+        assert "Accept-Encoding" in answer.headers["vary"]
+        assert int(answer.headers["content-length"]) == len(answer.body) < len(plain.body) / 3
+        assert answer.headers["cache-control"] == "private, no-store"
+        sizes.add(len(answer.body))
+        whole = gzip.decompress(answer.body)
+        found = set(re.findall(rb'csrf" value="([^"]+)"', whole))
+        assert len(found) == 1
+        assert private.headers["x-csrf-token"].encode() not in whole
+        marks |= found
+    assert len(marks) == 20
+    assert len(sizes) > 5
+    mark = marks.pop().decode()
+    for sent, status in (
+        (mark, 303),
+        (mark[:-9] + "A" + mark[-8:], 403),
+        (mark + "AAAA", 403),
+        ("é" * 60, 403),
+    ):
+        body = urlencode({"csrf": sent, "do": "save"}).encode()
+        form = {"content-type": "application/x-www-form-urlencoded", "x-csrf-token": ""}
+        assert site.ask("POST", f"/uploads/{draft}", private, body, form).status == status
 
 
 def test_bytes_of_deposits_are_sent_as_they_are(site: Site, owner: Reader) -> None:

@@ -41,7 +41,9 @@ from strongroom.metadata.model import (
 from strongroom.records import manifest
 from strongroom.records import typed as records_typed
 from strongroom.vocabularies import loading
-from strongroom.web import deposit, fields
+from strongroom.web import fields
+from strongroom.web.deposit import page as deposit_page
+from strongroom.web.deposit import sent as deposit_sent
 from tests.app import Reader, Site, running
 from tests.bounded import ends
 from tests.conftest import PROVE
@@ -589,14 +591,14 @@ def test_what_is_filled_in_beside_an_unreadable_row_stays_beside_it(window: Wind
 def test_the_form_looks_up_few_of_many_unreadable_names(window: Window) -> None:
     counted = []
     with overheard() as sent:
-        for many in (deposit.GUESSED, 3 * deposit.GUESSED):
+        for many in (deposit_page.GUESSED, 3 * deposit_page.GUESSED):
             for n in range(many):
                 window.fields[f"metadata.rights.{n}.title"] = f"Licenze {n}"
             window.send("save")
             sent.clear()
             assert window.get(window.path).status == 200
             counted.append(len(sent))
-    assert window.fields[f"metadata.rights.{3 * deposit.GUESSED - 1}.title"].startswith("Licenze")
+    assert window.fields[f"metadata.rights.{3 * deposit_page.GUESSED - 1}.title"].startswith("Licenze")
     assert counted[0] == counted[1]
 
 
@@ -609,7 +611,7 @@ def unnamed(site: Site) -> int:
 def test_of_a_form_that_is_refused_no_bytes_stay(site: Site, window: Window) -> None:
     kind = {"content-type": f"multipart/form-data; boundary={BOUNDARY}"}
     file = ("files", "a.txt", b"hello")
-    large = ("prefill", "CITATION.cff", b"x" * (deposit.PREFILL_MAX + 1))
+    large = ("prefill", "CITATION.cff", b"x" * (deposit_sent.PREFILL_MAX + 1))
     whole = multipart(window.fields, [file])
     bodies = {
         "too large": (window.path, multipart(window.fields, [file, large]), 400),
