@@ -136,6 +136,17 @@ def main(count: int) -> None:
             every.append(took)
             times.setdefault(query["kind"], []).append(took)
         cpu_ms = (cpu_seconds(group) - before) / len(every) * 1000
+        # The page of 20 hits with all facets, as browsers get it.
+        asked_for = [translate(q["q"]) for q in maker.queries(count, 300)]
+        client.request("GET", "/search?" + urlencode({"q": "warm"}))
+        client.getresponse().read()
+        before, seen = cpu_seconds(group), 0
+        for q in asked_for:
+            client.request("GET", "/search?" + urlencode({"q": q}))
+            answer = client.getresponse()
+            seen += len(answer.read())
+            assert answer.status == 200
+        page_ms = (cpu_seconds(group) - before) / len(asked_for) * 1000
         server.stop()
         report(
             "search",
@@ -148,8 +159,10 @@ def main(count: int) -> None:
                 "p95_ms": percentile(every, 0.95),
                 "max_ms": round(max(every), 1),
                 "cpu_ms": round(cpu_ms, 2),
+                "page_cpu_ms": round(page_ms, 2),
+                "page_bytes": seen // len(asked_for),
                 "p95_by_kind_ms": {k: percentile(v, 0.95) for k, v in times.items()},
-                "limits": {"p95_ms": 15},
+                "limits": {"p95_ms": 15, "page_cpu_ms": 8},
             },
         )
 

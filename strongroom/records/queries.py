@@ -29,10 +29,11 @@ from strongroom.errors import Forbidden, Gone, NotFound
 from strongroom.files import service as files
 from strongroom.files.service import Bucket
 from strongroom.ids import today
+from strongroom.metadata.exports.names import spoken
 from strongroom.metadata.model import AccessStatus, RecordData
 from strongroom.records.models import concepts, drafts, records
 from strongroom.records.models import revisions as revision_rows
-from strongroom.records.views import FileView, RecordView, VersionView
+from strongroom.records.views import FileView, ListedRecord, RecordView, VersionView
 
 # Files that a list of records shows of each; the record itself shows all.
 FILES_IN_A_HIT = 500
@@ -303,7 +304,34 @@ def by_ids(
     return views_of(session, actor, rows_of(session, actor, ids), with_files=with_files)
 
 
-def newest(session: Session, actor: Actor, limit: int) -> list[RecordView]:
+def listed(session: Session, actor: Actor, ids: Sequence[int]) -> list[ListedRecord]:
+    """What a list shows of the records of `rows_of`, read from their JSON: the whole model of each costs six times as much."""
+    return [_listed(hit) for hit in rows_of(session, actor, ids)]
+
+
+def _listed(hit: Hit) -> ListedRecord:
+    row, status = hit.row, hit.stamp.status
+    said = orjson.loads(row.data).get("metadata", {})
+    return ListedRecord(
+        row.id,
+        said.get("title", ""),
+        [
+            spoken(p.get("type", "personal"), p.get("name", ""), p.get("family_name"), p.get("given_name"))
+            for p in said.get("creators", ())
+        ],
+        said.get("resource_type"),
+        status,
+        said.get("publication_date"),
+        moment(row.created),
+        said.get("version"),
+        said.get("description"),
+        row.file_count,
+        row.total_bytes,
+        date.fromisoformat(row.embargo_until) if status == "embargoed" and row.embargo_until else None,
+    )
+
+
+def newest(session: Session, actor: Actor, limit: int) -> list[ListedRecord]:
     """The newest latest versions, newest first."""
     ids = session.execute(
         select(records.c.id)
@@ -312,7 +340,7 @@ def newest(session: Session, actor: Actor, limit: int) -> list[RecordView]:
         .order_by(records.c.created.desc(), records.c.id.desc())
         .limit(limit)
     ).scalars()
-    return by_ids(session, actor, [int(i) for i in ids])
+    return listed(session, actor, [int(i) for i in ids])
 
 
 def newest_stamp(session: Session) -> tuple[tuple[int, int], ...]:

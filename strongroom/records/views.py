@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from strongroom.files.views import FileView as FileView
+from strongroom.metadata.exports.names import natural
 from strongroom.metadata.model import AccessStatus, RecordData
 
 FILES_IN_AN_ANSWER = 1000
@@ -80,6 +81,41 @@ class RecordView:
     @property
     def is_latest(self) -> bool:
         return self.id == self.latest_id
+
+
+class ListedRecord(NamedTuple):
+    """What a list of records shows of one."""
+
+    id: int
+    title: str
+    creators: list[str]  # as their names are spoken
+    resource_type: str | None
+    status: AccessStatus
+    publication_date: str | None
+    created: datetime
+    version: str | None
+    description: str | None  # cleaned HTML
+    file_count: int
+    total_bytes: int
+    embargo_until: date | None  # of an embargoed record
+
+    @classmethod
+    def of(cls, view: RecordView) -> ListedRecord:
+        m = view.data.metadata
+        return cls(
+            view.id,
+            m.title,
+            [natural(p) for p in m.creators],
+            m.resource_type,
+            view.status,
+            m.publication_date,
+            view.created,
+            m.version,
+            m.description,
+            view.file_count,
+            view.total_bytes,
+            view.data.access.embargo_until if view.status == "embargoed" else None,
+        )
 
 
 @dataclass(frozen=True, slots=True)

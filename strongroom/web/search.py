@@ -109,7 +109,7 @@ async def search(request: Request) -> Response:
             kept = [(name, value) for name, value in params.multi_items() if name != "page"]
             return f"/search?{urlencode([*kept, ('page', str(last))])}", 302
         with ctx.db.read() as session:
-            found = queries.by_ids(session, actor, hits.ids)
+            found = queries.listed(session, actor, hits.ids)
         facets = [
             pages.Facet(name, name, _buckets(name, buckets, state.filters.get(name, ())))
             for name, buckets in hits.facets.items()

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
+from strongroom.records.views import ListedRecord
 from strongroom.web import landing, pages
 from strongroom.web.pages import Bucket, Facet, QueryError, SearchState
 from strongroom.web.render import PAGE_HEADERS, STATIC_HEADERS, Viewer, static_file
@@ -66,13 +67,14 @@ def build() -> dict[str, tuple[int, bytes]]:
     many = [
         {"name": f"Family{n}, Given", "affiliations": [{"name": f"University {n % 7}"}]} for n in range(60)
     ]
+    listed = [ListedRecord.of(v) for v in views]
     state = SearchState("rose plant", {"resource_type": ["dataset"]}, page=2)
     shown = {"settings": SETTINGS}
     return {
         "/": (
             200,
             pages.front_page(
-                views,
+                listed,
                 48_210,
                 settings=SETTINGS,
                 types=[("dataset", 19_406), ("publication", 14_872), ("software", 8115)],
@@ -123,7 +125,7 @@ def build() -> dict[str, tuple[int, bytes]]:
                 files_page=2,
             ),
         ),
-        "/search": (200, pages.search_page(state, views, 160, facets=FACETS, **shown)),
+        "/search": (200, pages.search_page(state, listed, 160, facets=FACETS, **shown)),
         "/search/empty": (200, pages.search_page(SearchState("nope"), [], 0, **shown)),
         "/search/error": (
             200,

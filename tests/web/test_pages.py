@@ -11,6 +11,7 @@ import pytest
 
 from strongroom.app import API
 from strongroom.http.routing import Routes
+from strongroom.records.views import ListedRecord
 from strongroom.web import pages
 from strongroom.web.pages import Bucket, Facet, QueryError, SearchState, UploadsState
 from strongroom.web.render import Viewer
@@ -44,7 +45,9 @@ def test_every_page_is_whole_and_has_no_dead_link(path: str) -> None:
 
 
 def test_the_front_page_shows_the_newest_and_how_to_deposit() -> None:
-    body = pages.front_page([record()], 48_210, settings=SETTINGS, counts={"files": 5, "bytes": 10**12})
+    body = pages.front_page(
+        [ListedRecord.of(record())], 48_210, settings=SETTINGS, counts={"files": 5, "bytes": 10**12}
+    )
     page = Page(body)
     assert "All 48,210 records" in page.text
     assert "https://data.example.org/api and your token" in page.text
@@ -83,7 +86,11 @@ STATE = SearchState(
 
 
 def search(state: SearchState = STATE, total: int = 160, lang: str = "en") -> Page:
-    return Page(pages.search_page(state, [record()], total, settings=SETTINGS, facets=FACETS, lang=lang))
+    return Page(
+        pages.search_page(
+            state, [ListedRecord.of(record())], total, settings=SETTINGS, facets=FACETS, lang=lang
+        )
+    )
 
 
 def test_hits_are_shown_with_the_words_found() -> None:

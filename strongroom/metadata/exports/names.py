@@ -35,13 +35,18 @@ def parts(person: Person) -> tuple[str, str]:
 
 def natural(person: Person) -> str:
     """The name as it is spoken: "Given Family"."""
-    if person.type == "organizational":
-        return person.name
-    if person.family_name:
-        return f"{person.given_name} {person.family_name}" if person.given_name else person.family_name
-    family, comma, given = person.name.partition(",")
+    return spoken(person.type, person.name, person.family_name, person.given_name)
+
+
+def spoken(kind: str, name: str, family_name: str | None, given_name: str | None) -> str:
+    """`natural` of a person's parts."""
+    if kind == "organizational":
+        return name
+    if family_name:
+        return f"{given_name} {family_name}" if given_name else family_name
+    family, comma, given = name.partition(",")
     given = given.strip()
-    return f"{given} {family.strip()}" if comma and given else person.name
+    return f"{given} {family.strip()}" if comma and given else name
 
 
 def initials(given: str) -> str:
