@@ -54,6 +54,12 @@ REAL = [
     ("02ex6cf31", "Brookhaven National Laboratory", "BNL", "Upton", "US", "United States", {},
      ["facility"], {"grid": "grid.202665.5"}, "https://www.bnl.gov"),
 ]  # fmt: skip
+# Whose data set the recipe deposits.
+OXFORD = ("https://ror.org/052gg0110", "University of Oxford")
+ROSE = [
+    ("0000-0001-9853-5668", "Philippe", "Rocca-Serra"),
+    ("0000-0001-5306-5690", "Susanna-Assunta", "Sansone"),
+]
 GIVEN = "Ada Bruno Chloé Dario Elif Frida Goran Hana Ivo José Kaja Luís Mette Noor Olga Paulo Qiu Rosa Søren Tomás Ursula Vera Wen Ximena Yusuf Zoë".split()  # fmt: skip
 FAMILY = "Ahmed Bernasconi Castañeda Dvořák Eriksen Fischer Gómez Hämäläinen Ito Jørgensen Kowalska Lefèvre Müller Nakamura O'Brien Petrović Quispe Rossi Šimić Tanaka Ueda van Dijk Weiß Xu Yılmaz Zając".replace("van Dijk", "van_Dijk").split()  # fmt: skip
 TOPICS = "glacier retreat,soil carbon,protein folding,ocean mixing,urban heat,seed dormancy,dark matter,medieval trade,sleep and memory,battery electrolytes,coral reefs,speech recognition,groundwater,pollinators,lake sediments,gene therapy".split(",")  # fmt: skip
@@ -329,6 +335,20 @@ def cordis(random_: random.Random) -> str:
     return out.getvalue()
 
 
+def job(id: str, name: str, end: str = "") -> str:
+    return (
+        '<activities:affiliation-group><employment:employment-summary put-code="1" visibility="public">'
+        "<common:source><common:source-orcid><common:path>0000-0001-5109-3700</common:path></common:source-orcid>"
+        "</common:source><common:department-name>Research</common:department-name>"
+        f"<common:start-date><common:year>2015</common:year></common:start-date>{end}<common:organization>"
+        f"<common:name>{name}</common:name><common:address><common:city>X</common:city></common:address>"
+        "<common:disambiguated-organization><common:disambiguated-organization-identifier>"
+        f"{id}</common:disambiguated-organization-identifier>"
+        "<common:disambiguation-source>ROR</common:disambiguation-source></common:disambiguated-organization>"
+        "</common:organization></employment:employment-summary></activities:affiliation-group>"
+    )
+
+
 def person(index: int, random_: random.Random, orgs: list[dict[str, Any]]) -> tuple[str, str]:
     id = "0000-0002-1825-0097" if index == 0 else orcid(index)
     given, family = (
@@ -339,24 +359,17 @@ def person(index: int, random_: random.Random, orgs: list[dict[str, Any]]) -> tu
     jobs = ""
     for n in range(random_.randint(0, 2)):
         org = random_.choice(orgs)
-        name = org["names"][0]["value"]
         end = "" if n == 0 else "<common:end-date><common:year>2019</common:year></common:end-date>"
-        jobs += (
-            '<activities:affiliation-group><employment:employment-summary put-code="1" visibility="public">'
-            "<common:source><common:source-orcid><common:path>0000-0001-5109-3700</common:path></common:source-orcid>"
-            "</common:source><common:department-name>Research</common:department-name>"
-            f"<common:start-date><common:year>2015</common:year></common:start-date>{end}<common:organization>"
-            f"<common:name>{name}</common:name><common:address><common:city>X</common:city></common:address>"
-            "<common:disambiguated-organization><common:disambiguated-organization-identifier>"
-            f"{org['id']}</common:disambiguated-organization-identifier>"
-            "<common:disambiguation-source>ROR</common:disambiguation-source></common:disambiguated-organization>"
-            "</common:organization></employment:employment-summary></activities:affiliation-group>"
-        )
+        jobs += job(org["id"], org["names"][0]["value"], end)
     works = "".join(
         f'<activities:group><work:work-summary put-code="{n}"><work:title><common:title>A work on '
         f"{random_.choice(TOPICS)}</common:title></work:title></work:work-summary></activities:group>"
         for n in range(random_.randint(0, 12))
     )
+    return summary(id, given, family, jobs, works)
+
+
+def summary(id: str, given: str, family: str, jobs: str, works: str = "") -> tuple[str, str]:
     spaces = " ".join(
         f'xmlns:{name}="http://www.orcid.org/ns/{name}"'
         for name in (
@@ -461,6 +474,7 @@ def main() -> None:
     )
     write("awards-cordis.csv", cordis(random_).encode())
     people = [person(n, random_, orgs) for n in range(250)]
+    people += [summary(id, given, family, job(*OXFORD)) for id, given, family in ROSE]
     members = [(f"ORCID_2026_10_summaries/{id[-3:]}/{id}.xml", text.encode()) for id, text in people]
     write("orcid.tar.gz", gzip.compress(tar(members), mtime=0))
     write("subjects-mesh.xml", mesh().encode())

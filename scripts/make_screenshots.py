@@ -19,7 +19,9 @@ from tests.browser.showcase import furnish
 
 ELSEWHERE = os.environ.get("SCREENS")
 FOLDER = Path(ELSEWHERE or Path(__file__).parents[1] / "docs/screens")
-MAIN = ("front", "search", "record", "tombstone", "login", "form", "uploads", "admin")
+MAIN = (
+    "front", "search", "record", "preview-table", "preview-pdf", "tombstone", "login", "form", "uploads", "admin",
+)  # fmt: skip
 LOOKS = ((390, "light"), (834, "light"), (1440, "light"), (390, "dark"), (834, "dark"), (1440, "dark"))
 
 
@@ -41,8 +43,11 @@ def main(names: list[str]) -> None:
                         reduced_motion="reduce",
                     )
                     if who != "anonymous":
-                        cookie, _, value = case.people[who].headers["cookie"].partition("=")
-                        context.add_cookies([{"name": cookie, "value": value, "url": site.settings.base_url}])
+                        for pair in case.people[who].headers["cookie"].split("; "):
+                            cookie, _, value = pair.partition("=")
+                            context.add_cookies(
+                                [{"name": cookie, "value": value, "url": site.settings.base_url}]
+                            )
                     page = context.new_page()
                     page.goto(site.settings.base_url + path, wait_until="networkidle")
                     file = FOLDER / f"{name}-{width}-{scheme}"

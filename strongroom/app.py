@@ -56,6 +56,7 @@ from strongroom.vocabularies import tasks as vocabulary_tasks  # noqa: F401 — 
 from strongroom.vocabularies.sources import DatabaseTerms
 from strongroom.web import links
 from strongroom.web import routes as web
+from strongroom.web.answers import error_json
 from strongroom.web.render import appearance
 
 log = logging.getLogger(__name__)
@@ -347,7 +348,12 @@ class Front:
 
     def _answer(self, request: Request, error: StrongroomError, is_api: bool) -> Response:
         if is_api:
-            answer = problems.json_response(problems.at(error, request.scope["path"]), self.settings)
+            error = problems.at(error, request.scope["path"])
+            # With the mark of a page its script asks, and shows what it hears to a reader of some language.
+            for_reader = "x-csrf-token" in request.headers
+            answer = (
+                error_json(request, error) if for_reader else problems.json_response(error, self.settings)
+            )
         else:
             answer = web.error_response(request, error, problems.status_of(error, self.settings))
         if isinstance(error, WrongVerb):

@@ -453,6 +453,16 @@ POST /account/settings/identities/link
   -                                                         401  401  401  401  401  401  404
 POST /account/settings/identities/{linked_id}/unlink
   -                                                         401  401  401  401  401  401  404
+GET /account/settings/merge
+  -                                                         401  401  401  401  401  401  200
+POST /account/settings/merge/password
+  -                                                         401  401  401  401  401  401  401
+POST /account/settings/merge/provider
+  -                                                         401  401  401  401  401  401  404
+GET /account/settings/merge/confirm
+  -                                                         401  401  401  401  401  401  403
+POST /account/settings/merge/confirm
+  -                                                         401  401  401  401  401  401  403
 GET /account/settings/security
   -                                                         401  401  401  401  401  401  200
 POST /account/settings/security/password

@@ -10,9 +10,18 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from sqlalchemy import insert, update
 
+from strongroom.accounts import applications, identities
 from strongroom.accounts import service as accounts
+from strongroom.accounts.federation import Claimed
+from strongroom.accounts.models import grants
+from strongroom.ids import now
+from strongroom.jobs import queue
+from strongroom.jobs.models import jobs
 from strongroom.metadata.model import Access
+from strongroom.requests import service as requests
+from strongroom.requests.curation import DECIDED
 from strongroom.settings import Settings
 from tests.app import Answer, Reader, Site
 from tests.conftest import count
@@ -121,7 +130,7 @@ LISTS = {
     f"{DEPOSIT}?all_versions=1": 7,
     f"{DEPOSIT}?status=draft": 6,
     f"{DEPOSIT}?status=published": 7,
-    "/me/uploads": 10,  # the tabs' counts, three kinds of rows, requests that wait
+    "/me/uploads": 11,  # the tabs' counts, three kinds of rows, requests that wait, unfinished uploads
 }
 FRONT = 7  # how many records there are is counted now and then only; the shelves by month are one more
 
@@ -223,3 +232,72 @@ def test_the_hundredth_version_costs_what_the_tenth_cost(counted: Counted) -> No
     taken = [next_version() for _ in range(count(40, 500))]
     assert taken[-1] == taken[9]
     assert max(taken[9]) <= 40
+
+
+# Pages that list what one has, or what there is to look after.
+HOUSEKEEPING = (
+    "/admin",
+    "/admin/users",
+    "/admin/records",
+    "/admin/records?show=withdrawn",
+    "/admin/jobs",
+    "/me/requests",
+    "/me/uploads",
+    "/account/settings/profile",
+    "/account/settings/identities",
+    "/account/settings/security",
+    "/account/settings/applications",
+)
+
+
+def test_pages_of_settings_requests_and_administration_cost_the_same_however_much_they_show(
+    counted: Counted,
+) -> None:
+    site = counted.site
+    boss = site.reader("boss", admin=True)
+    window = site.session("boss", boss)
+    seen: dict[str, list[str]] = {}
+    talked_about: list[str] = []
+
+    def filled(numbers: range) -> dict[str, int]:
+        """So many more of all that these pages list, then what each of them takes."""
+        desk, me = site.desk, boss.actor
+        for n in numbers:
+            desk.withdraw(desk.deposit(me, "a"))
+            draft = desk.create(me, data(f"Draft {n}"))
+            record_id = desk.deposit(counted.owner.actor, "a")
+            site.ask("POST", f"/api/records/{draft}/draft/files", boss, [{"key": "late.csv"}])
+            with site.ctx.db.begin() as session:
+                someone = accounts.add_user(session, f"someone{n}@example.org", name=f"Someone {n}")
+                queue.enqueue(session, "doi.register", f"lost {n}")
+                session.execute(update(jobs).where(jobs.c.key == f"lost {n}").values(state="dead"))
+                asked_for = requests.create(
+                    session, site.settings, me, "record-deletion", title=f"Request {n}", topic=("record", str(record_id)),
+                    creator=("user", str(someone)), receiver=None, payload={"reason": "spam", "comment": "", "policy_id": DECIDED},
+                )  # fmt: skip
+                talked_about.append(asked_for)
+                requests.comment(session, site.settings, me, talked_about[0], "Why?")
+                accounts.create_token(session, me.user_id or 0, ("deposit:write",), f"token {n}")
+                accounts.begin_session(session, me.user_id or 0)
+                claimed = Claimed("oidc", "https://login.example.org", f"s{n}", f"Someone {n}")
+                identities.link(session, site.settings, window.actor, claimed)
+                client_id, _ = applications.register(session, me, f"App {n}", ["https://example.org/back"])
+                app = applications.read(session, me, client_id)
+                allowed = {"user_id": me.user_id, "application_id": app.id, "scopes": ""}
+                session.execute(insert(grants).values(allowed | {"created": now(), "updated": now()}))
+        taken = {}
+        for path in (*HOUSEKEEPING, f"/me/requests/{talked_about[0]}"):
+            counted.ask(window, "GET", path)
+            taken[path] = counted.ask(window, "GET", path)
+            seen.setdefault(path, []).append(counted.answer.body.decode())
+        return taken
+
+    few = filled(range(2))
+    many = filled(range(2, 8))
+    assert few == many
+    assert max(many.values()) <= 12
+    # They did show more.
+    assert [path for path, (first, last) in seen.items() if len(last) < len(first) + 1000] == [
+        "/admin",
+        "/account/settings/profile",
+    ]

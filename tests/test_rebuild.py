@@ -16,8 +16,11 @@ from sqlalchemy import Table, select
 
 from strongroom import migrations, pids
 from strongroom.access import ANONYMOUS, Actor, Level
-from strongroom.accounts import profiles
+from strongroom.accounts import identities, profiles
+from strongroom.accounts import registration as registration  # defines mails
 from strongroom.accounts import service as accounts
+from strongroom.accounts.federation import Claimed
+from strongroom.accounts.models import identities as linked
 from strongroom.accounts.models import sessions, tokens, users
 from strongroom.cli.doctor import examine
 from strongroom.db import Database
@@ -143,10 +146,14 @@ FORGOTTEN: dict[str, set[str]] = {
     "pids": {"updated"},
     "concepts": {"next_draft_id"},
     "grants": {"id"},
+    "identities": {"id", "last_used"},
 }
 
 
-ORDER = {"grants": (sharing_models.grants.c.concept_id, sharing_models.grants.c.subject_id)}
+ORDER = {
+    "grants": (sharing_models.grants.c.concept_id, sharing_models.grants.c.subject_id),
+    "identities": (linked.c.user_id, linked.c.subject),
+}
 
 
 def rows(desk: Desk, table: Table) -> list[dict[str, Any]]:
@@ -164,6 +171,7 @@ def rows(desk: Desk, table: Table) -> list[dict[str, Any]]:
 
 TRUTH = (
     users,
+    linked,
     concepts,
     records,
     revisions,
@@ -316,6 +324,71 @@ def test_who_may_do_what_and_what_files_say_comes_back(place: Place, desk: Desk)
     row = again.user_named("ann@example.org")
     assert (row.affiliations, row.visibility, row.email_visibility) == ("Uni", "restricted", "public")
     assert row.verified
+
+
+@anywhere
+def test_who_logs_in_by_others_finds_his_account(desk: Desk, place: Place) -> None:
+    """An account that nothing but an ORCID iD opens, whose address nobody has confirmed; one that was linked later."""
+    at_orcid = Claimed("orcid", "https://orcid.org", "0000-0002-1825-0097", "0000-0002-1825-0097", orcid="0000-0002-1825-0097")  # fmt: skip
+    at_github = Claimed("github", "https://github.com", "583231", "octocat")
+    elsewhere = Claimed("oidc", "https://uni.example", "ann", "ann@uni.example")
+    with desk.db.begin() as session:
+        user_id, _ = identities.add_account(session, at_orcid, "Josiah Carberry", "josiah@example.org")
+    josiah = Actor(user_id=user_id, via="session")
+    ann = desk.user("ann@example.org", password="correct horse")
+    ids = [desk.deposit(josiah) for _ in range(3)]
+    desk.withdraw(ids[2])
+    with desk.db.begin() as session:
+        sharing.add_grants(session, josiah, ids[0], [sharing.NewGrant("edit", "ann@example.org")])
+    desk.work()
+    with desk.db.begin() as session:
+        for claimed in (at_github, elsewhere):
+            identities.link(session, desk.settings, ann, claimed)
+        number = session.execute(select(linked.c.id).where(linked.c.subject == "583231")).scalar_one()
+        # As if it had moved from one account to the other: told of both for a while.
+        identities.unlink(session, desk.settings, ann, number, "")
+        identities.link(session, desk.settings, josiah, at_github)
+    again = same_again(place, desk)
+    with again.db.begin() as session:
+        for claimed, who in ((at_orcid, josiah), (at_github, josiah), (elsewhere, ann)):
+            found = identities.find(session, claimed)
+            assert found is not None
+            assert (found.id, found.is_active) == (who.user_id, True)
+            assert identities.note_use(session, claimed, who.user_id or 0)
+    assert again.record(josiah, ids[0]).owner_id == josiah.user_id
+    # No secret came along, and what was written of accounts is no answer's.
+    told = b"".join(desk.store.get(e.location) for e in desk.store.list("manifests/"))
+    assert b"583231" in told
+    assert b"argon2" not in told
+    assert "583231" not in str(shown(again))
+
+
+@anywhere
+def test_an_identity_that_two_manifests_claim_is_the_later_links(desk: Desk, place: Place) -> None:
+    at_github = Claimed("github", "https://github.com", "583231", "octocat")
+    for order in ((0, 1), (1, 0)):
+        people = [desk.user(f"{name}{order[0]}@example.org") for name in "ab"]
+        claimed = replace(at_github, subject=str(order[0]))
+        for number in order:
+            desk.deposit(people[number])
+        with desk.db.begin() as session:
+            identities.link(session, desk.settings, people[0], claimed)
+        desk.work()
+        with desk.db.begin() as session:
+            number = session.execute(
+                select(linked.c.id).where(linked.c.subject == claimed.subject)
+            ).scalar_one()
+            session.execute(linked.delete().where(linked.c.id == number))
+            identities.link(session, desk.settings, people[1], claimed)
+        desk.work()  # the first one's manifest still says what it said
+    again = place.desk("claimed")
+    rebuild(again.db, again.store)
+    with again.db.read() as session:
+        for first in (0, 1):
+            found = identities.find(session, replace(at_github, subject=str(first)))
+            owner = accounts.find_user(session, f"b{first}@example.org")
+            assert found is not None
+            assert found.id == owner.id
 
 
 def test_accounts_come_back_as_they_are_named_last(

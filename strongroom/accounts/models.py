@@ -38,6 +38,8 @@ users = Table(
     # Since when it is known that mail to the address arrives. None: the address is a stand-in (`.invalid`,
     # RFC 2606), so that one typed by somebody else is in nobody's way and is given nothing.
     Column("confirmed", Moment),
+    # The account that has all of this one's since both were made one (strongroom/merging); this one is closed for good.
+    Column("merged_into", Integer),
     sqlite_autoincrement=True,
 )
 

@@ -181,6 +181,8 @@ def moderate(session: Session, actor: Actor, user_id: int, action: str) -> AnyRo
     row = session.execute(select(users).where(users.c.id == user_id).with_for_update()).first()
     if row is None:
         raise NotFound("There is no account with this number.")
+    if row.merged_into is not None:
+        raise Conflict("This account was closed: all it had is in another one of the same person.")
     if action in ("block", "deactivate") and (actor.owns(user_id) or row.is_admin):
         raise Conflict(
             "The account of an administrator can't be switched off here: take the role away first."

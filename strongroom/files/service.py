@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cache, lru_cache
@@ -29,6 +29,7 @@ from strongroom.jobs import queue
 from strongroom.settings import Settings
 
 HEARTBEAT_SECONDS = 60
+_FEW = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -474,7 +475,7 @@ def reserve(
     if room is not None and (room < 0 or (size or 0) > room):
         raise TooLarge(
             f"File size limit exceeded. {max(room, 0):,} bytes are left here, the file has "
-            f"{size if size is not None else 'more'}{' bytes' if size is not None else ''}."
+            f"{'more' if size is None else f'{size} bytes'}."
         )
     by_disk = False
     if free is not None:
@@ -849,19 +850,8 @@ def import_beside(session: Session, bucket: Bucket, source: int | None, settings
     wanted = _importable(session, bucket, source)
     if not wanted:
         return 0
-    here = set(
-        session.execute(select(objects.c.key).where(in_version(bucket.concept_id, bucket.version))).scalars()
-    )
-    here.update(
-        session.execute(select(transfers.c.key).where(transfers.c.draft_id == bucket.record_id)).scalars()
-    )
-    names = {fold_normal(key) for key in here}
-    folders = {folder for key in here for folder in parents(key)}
-    coming = [
-        row
-        for row in wanted
-        if fold_normal(row.key) not in names and row.key not in folders and here.isdisjoint(parents(row.key))
-    ]
+    has_room = _room_for_names(session, bucket)
+    coming = [row for row in wanted if has_room(row.key)]
     open_again = [row.id for row in coming if row.last_version == bucket.version - 1]
     for part in _parts(open_again):
         session.execute(update(objects).where(objects.c.id.in_(part)).values(last_version=None))
@@ -890,6 +880,19 @@ def import_beside(session: Session, bucket: Bucket, source: int | None, settings
     return len(coming)
 
 
+def _room_for_names(session: Session, bucket: Bucket) -> Callable[[str], bool]:
+    """Whether a name could stand beside those that the open version has, or that are on their way."""
+    here = set(
+        session.execute(select(objects.c.key).where(in_version(bucket.concept_id, bucket.version))).scalars()
+    )
+    here.update(
+        session.execute(select(transfers.c.key).where(transfers.c.draft_id == bucket.record_id)).scalars()
+    )
+    names = {fold_normal(key) for key in here}
+    folders = {folder for key in here for folder in parents(key)}
+    return lambda key: fold_normal(key) not in names and key not in folders and here.isdisjoint(parents(key))
+
+
 def _importable(
     session: Session, bucket: Bucket, source: int | None, most: int | None = None
 ) -> Sequence[AnyRow]:
@@ -915,8 +918,14 @@ def _importable(
 
 
 def may_import(session: Session, bucket: Bucket, source: int | None) -> bool:
-    """Whether version `source` has a file whose name the open version does not have."""
-    return bool(_importable(session, bucket, source, 1))
+    """Whether `import_beside` would take anything."""
+    some = _importable(session, bucket, source, _FEW)
+    if not some:
+        return False
+    has_room = _room_for_names(session, bucket)
+    if any(has_room(row.key) for row in some):
+        return True
+    return len(some) == _FEW and any(has_room(row.key) for row in _importable(session, bucket, source))
 
 
 def _any_announced(session: Session, bucket: Bucket) -> bool:

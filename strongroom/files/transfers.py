@@ -323,6 +323,18 @@ def unfinished(session: Session, draft_id: int, limit: int = 100) -> list[str]:
     return _UNFINISHED.on(session, {"draft_id": draft_id, "most": limit}).scalars()
 
 
+def unfinished_counts(session: Session, draft_ids: Sequence[int]) -> dict[int, int]:
+    """How many files of each of these drafts are announced and not completed; drafts without any are left out."""
+    if not draft_ids:
+        return {}
+    rows = session.execute(
+        select(transfers.c.draft_id, func.count().label("number"))
+        .where(transfers.c.draft_id.in_(draft_ids))
+        .group_by(transfers.c.draft_id)
+    )
+    return {row.draft_id: row.number for row in rows}
+
+
 # Changing --------------------------------------------------------------------------------------------------
 
 

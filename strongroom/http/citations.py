@@ -79,10 +79,10 @@ _FIELDS: Final = [
 # Names that come into the machine: every style shortens a list long before.
 _MOST_NAMES: Final = 100
 _COMPARED: Final = 200  # names that an unknown one is compared with
-# A title is text to us, markup to citeproc: these stand for what would be read as a tag or an entity.
-_HIDE: Final = str.maketrans("<>&", "\ue000\ue001\ue002")
-_SHOW: Final = str.maketrans({"\ue000": "&lt;", "\ue001": "&gt;", "\ue002": "&amp;"})
-_OURS: Final = str.maketrans("", "", "\ue000\ue001\ue002\0")
+# A title is text to us, markup to citeproc: these stand for what would be read as a tag, an entity or the end of a quote.
+_HIDE: Final = str.maketrans("<>&”", "\ue000\ue001\ue002\ue003")
+_SHOW: Final = str.maketrans({"\ue000": "&lt;", "\ue001": "&gt;", "\ue002": "&amp;", "\ue003": "”"})
+_OURS: Final = str.maketrans("", "", "\ue000\ue001\ue002\ue003\0")
 
 _cleaner = nh3.Cleaner(tags={"i", "b", "em", "strong", "sup", "sub"}, attributes={}, link_rel=None)
 _bare = nh3.Cleaner(tags=set(), attributes={}, link_rel=None)
@@ -226,18 +226,27 @@ def citation(record: ExportRecord, style: str, locale: str) -> Citation:
         if len(item.get(who, ())) > _MOST_NAMES:
             item[who] = [*item[who][: _MOST_NAMES - 1], item[who][-1]]
     try:
-        said = _formatted(item, style, locale)
+        said, inside = _formatted(item, style, locale)
     except Exception as error:  # citeproc's, in whatever it stumbled over
         log.warning("style %s: %s: %s", style, type(error).__name__, error)
         says = f"The style {style} can't be used here: the program that makes citations stumbles over it. Choose another."
         raise Invalid([Finding.of("style", says)], message=says) from error
-    shown = _cleaner.clean(" ".join(said.split())).translate(_SHOW)
+    shown = _cleaner.clean(" ".join(said.split()))
+    if inside:
+        shown = _OUTSIDE.sub(r"\2\1", _TWICE.sub(r"\1", shown))
+    shown = shown.translate(_SHOW)
     # citeproc leaves the number of a numeric style without its tab.
     shown = re.sub(r"^(\[1\]|\(1\)|<sup>1</sup>|1\.)(?=\S)", r"\1 ", shown)
     return Citation(html.unescape(_bare.clean(shown)), shown)
 
 
-def _formatted(item: dict[str, Any], style: str, locale: str) -> str:
+# A full stop or comma after a quote (CSL 1.0.2, `punctuation-in-quote`), and a full stop after one that has ended already.
+_OUTSIDE: Final = re.compile(r"(?<![.,?!])(”(?:</\w+>)*)([.,])")
+_TWICE: Final = re.compile(r"((?<=[.?!])”(?:</\w+>)*)\.")
+
+
+def _formatted(item: dict[str, Any], style: str, locale: str) -> tuple[str, bool]:
+    """The citation, and whether stops belong inside of its quotes, which citeproc leaves undone."""
     with _one:
         from citeproc import Citation as Cited
         from citeproc import CitationItem, CitationStylesBibliography, formatter
@@ -247,9 +256,10 @@ def _formatted(item: dict[str, Any], style: str, locale: str) -> str:
         bibliography = CitationStylesBibliography(made, CiteProcJSON([item]), formatter.html)
         cited = Cited([CitationItem("this")])
         bibliography.register(cited)
+        inside = str(made.root.get_locale_option("punctuation-in-quote")).lower() == "true"
         if made.has_bibliography():
-            return str(bibliography.bibliography()[0])
-        return str(bibliography.cite(cited, lambda _: None))  # a style of law, or of footnotes alone
+            return str(bibliography.bibliography()[0]), inside
+        return str(bibliography.cite(cited, lambda _: None)), inside  # a style of law, or of footnotes alone
 
 
 # -- doors ---------------------------------------------------------------------------------------------------------

@@ -86,12 +86,15 @@ LINKS_KEPT = 5
 BETWEEN_LINKS = "!"
 
 
-def link_tokens(request: Request) -> list[str]:
-    """The share link of a request: `?token=x` anywhere, or those that its cookie keeps, which only read."""
+def link_tokens(request: Request, *, by_session: bool = False) -> list[str]:
+    """The share link of a request: `?token=x` anywhere, or those that its cookie keeps.
+
+    The cookie alone only reads; it writes `by_session`, whose forms carry its mark.
+    """
     token = request.query_params.get("token")
     if token is not None:
         return [token] if token else []
-    if request.method not in SAFE:
+    if request.method not in SAFE and not by_session:
         return []
     kept = request.cookies.get(link_cookie(request), "").split(BETWEEN_LINKS)
     return [token for token in kept if token][:LINKS_KEPT]
@@ -100,7 +103,7 @@ def link_tokens(request: Request) -> list[str]:
 def actor_of(session: Session, request: Request) -> Actor:
     """Who asks, with what others gave him: grants, and the share link that he came by."""
     actor = _user_of(session, request)
-    followed = link_tokens(request)
+    followed = link_tokens(request, by_session=actor.via == "session")
     if actor.user_id is None and not followed:
         return actor
     shares: dict[int, Level] = {}

@@ -20,7 +20,7 @@ from strongroom.errors import Conflict
 
 log = logging.getLogger(__name__)
 
-HEAD = "0009"
+HEAD = "0010"
 _LOCK = 0x6D696772  # "migr"
 
 

@@ -13,16 +13,16 @@ are named by no location in the database, so no door can serve them; store bucke
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import String, bindparam, cast, select
+from sqlalchemy import String, bindparam, cast, or_, select
 
 from strongroom import pids
-from strongroom.accounts.models import users
+from strongroom.accounts.models import identities, users
 from strongroom.db import AnyRow, Prepared, Session
 from strongroom.errors import NotFound
 from strongroom.files import quotas
@@ -64,6 +64,21 @@ _GRANTS = Prepared(
     .where(grants.c.concept_id == bindparam("concept_id"), grants.c.subject_type == "user")
     .order_by(grants.c.id)
 )  # fmt: skip
+# Of the owner and of those who were given something, in one statement.
+_IDENTITIES = Prepared(
+    select(identities)
+    .where(
+        or_(
+            identities.c.user_id == bindparam("user_id"),
+            identities.c.user_id.in_(
+                select(users.c.id)
+                .join(grants, cast(users.c.id, String) == grants.c.subject_id)
+                .where(grants.c.concept_id == bindparam("concept_id"), grants.c.subject_type == "user")
+            ),
+        )
+    )
+    .order_by(identities.c.id)
+)
 _SETTINGS = Prepared(select(access_settings).where(access_settings.c.concept_id == bindparam("concept_id")))
 _REVISIONS = Prepared(
     select(revisions).where(revisions.c.record_id == bindparam("record_id")).order_by(revisions.c.revision)
@@ -91,6 +106,7 @@ def read(session: Session, record_id: int, *, first: bool = False) -> Manifest |
         return None
     concept = _CONCEPT.on(session, {"concept_id": row.concept_id}).one()
     owner = _OWNER.on(session, {"user_id": concept.owner_id}).one()
+    linked = _identities(session, concept)
     body: dict[str, Any] = {
         "format": FORMAT,
         "stamp": concept.revision,
@@ -103,9 +119,9 @@ def read(session: Session, record_id: int, *, first: bool = False) -> Manifest |
             "revision": concept.revision,
             "created": iso(concept.created),
             "updated": iso(concept.updated),
-            "owner": _user(owner),
+            "owner": _user(owner, linked),
             "contact_email": concept.contact_email,
-            "grants": _grants(session, concept.id),
+            "grants": _grants(session, concept.id, linked),
             "access_settings": _settings(session, concept.id),
             "quotas": _quotas(session, concept),
         },
@@ -147,7 +163,23 @@ def read(session: Session, record_id: int, *, first: bool = False) -> Manifest |
     )
 
 
-def _user(row: AnyRow) -> dict[str, Any]:
+def _identities(session: Session, concept: AnyRow) -> Mapping[int, list[dict[str, Any]]]:
+    """By whom those who are named can log in, by their numbers: whoever comes back finds his account."""
+    found: dict[int, list[dict[str, Any]]] = {}
+    for row in _IDENTITIES.on(session, {"user_id": concept.owner_id, "concept_id": concept.id}):
+        found.setdefault(row.user_id, []).append(
+            {
+                "provider": row.provider,
+                "issuer": row.issuer,
+                "subject": row.subject,
+                "label": row.label,
+                "created": iso(row.created),
+            }
+        )
+    return found
+
+
+def _user(row: AnyRow, linked: Mapping[int, list[dict[str, Any]]]) -> dict[str, Any]:
     return {
         "id": row.id,
         "email": row.email,
@@ -164,14 +196,17 @@ def _user(row: AnyRow) -> dict[str, Any]:
         "is_active": row.is_active,
         "verified": row.verified,
         "blocked": iso(row.blocked) if row.blocked else None,
+        "identities": linked.get(row.id, []),
     }
 
 
-def _grants(session: Session, concept_id: int) -> list[dict[str, Any]]:
+def _grants(
+    session: Session, concept_id: int, linked: Mapping[int, list[dict[str, Any]]]
+) -> list[dict[str, Any]]:
     """Who was given what, co-owners too. Share links are not kept: a manifest opens nothing."""
     return [
         {
-            "user": _user(row),
+            "user": _user(row, linked),
             "permission": row.permission,
             "origin": row.origin,
             "expires": iso(row.expires) if row.expires else None,

@@ -1,8 +1,8 @@
 """Make the database again from the store alone.
 
 Reads the newest manifest of every version and writes users, concepts, records, revisions, files and
-DOI states as they were, ids and times included. Owners become accounts to be claimed: no password,
-no token. Drafts are not in manifests; what was never published is lost with the database.
+DOI states as they were, ids and times included. Owners come back without password and token: they log in
+by the identities that were linked, or claim their accounts by a link to their address. Drafts are not in manifests; what was never published is lost with the database.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 import orjson
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 
 from strongroom import changes
-from strongroom.accounts.models import users
+from strongroom.accounts.models import identities, users
 from strongroom.db import Database, Session
 from strongroom.errors import Conflict, NotFound
 from strongroom.files import quotas
@@ -198,6 +198,20 @@ def _owner(session: Session, owner: dict[str, Any]) -> None:
         session.execute(update(users).where(users.c.id == owner["id"]).values(values))
     else:
         session.execute(insert(users).values(id=owner["id"], password=None, **values))
+    _identities(session, owner["id"], owner.get("identities") or [])  # older manifests say nothing of them
+
+
+def _identities(session: Session, user_id: int, said: list[dict[str, Any]]) -> None:
+    """By whom an account can be logged in to. One that two accounts claim was moved: the later link counts."""
+    session.execute(delete(identities).where(identities.c.user_id == user_id))
+    for one in said:
+        same = (identities.c.issuer == one["issuer"]) & (identities.c.subject == one["subject"])
+        created = datetime.fromisoformat(one["created"])
+        there = session.execute(select(identities.c.created).where(same)).scalar()
+        if there is not None and there >= created:
+            continue
+        session.execute(delete(identities).where(same))
+        session.execute(insert(identities).values(**{**one, "created": created}, user_id=user_id))
 
 
 def _record(session: Session, body: dict[str, Any], concept: dict[str, Any]) -> None:

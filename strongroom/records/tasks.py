@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import func, or_, select, update
 
 from strongroom import changes, pids
 from strongroom.access import SYSTEM, Actor
@@ -44,16 +44,20 @@ CONCEPTS_AT_ONCE = 500
 
 @task("manifest.user", max_attempts=1000)
 def write_manifests_of_user(ctx: Context, args: dict[str, Any]) -> None:
-    """Ask for the manifests that name an account which changed: of each concept that of its latest version."""
+    """Ask for the manifests that name an account which changed: of each concept that of its latest version.
+
+    Which is enough: a rebuild believes the newest manifest of a concept."""
     user_id, after = args["user_id"], args.get("after", 0)
     given = select(grants.c.concept_id).where(
         grants.c.subject_type == "user", grants.c.subject_id == str(user_id)
     )
+    # Withdrawn ones have manifests too, and none that is the latest.
+    newest = select(func.max(records.c.id)).where(records.c.concept_id == concepts.c.id).scalar_subquery()
     with ctx.db.begin() as session:
         found = session.execute(
-            select(concepts.c.id, concepts.c.latest_id)
+            select(concepts.c.id, func.coalesce(concepts.c.latest_id, newest).label("latest_id"))
             .where(or_(concepts.c.owner_id == user_id, concepts.c.id.in_(given)))
-            .where(concepts.c.id > after, concepts.c.latest_id.is_not(None))
+            .where(concepts.c.id > after, concepts.c.latest_version > 0)
             .order_by(concepts.c.id)
             .limit(CONCEPTS_AT_ONCE)
         ).all()

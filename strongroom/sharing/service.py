@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import bindparam, delete, insert, or_, select, update
 
 from strongroom import changes, mail
-from strongroom.access import SYSTEM, Actor, Level, level, require_manage
+from strongroom.access import SYSTEM, Actor, Level, Owned, level, require_manage
 from strongroom.accounts.models import users
 from strongroom.db import AnyRow, Moment, Prepared, Session
 from strongroom.errors import Finding, Forbidden, Invalid, NotFound
@@ -85,6 +85,29 @@ def share_of_link(session: Session, token: str) -> tuple[int, Level] | None:
         return None
     row = _LINK.on(session, {"token": token, "day": today().isoformat()}).first()
     return (int(row.concept_id), LEVELS[row.permission]) if row is not None else None
+
+
+def who_sees(session: Session, owned: Owned) -> tuple[set[int], bool]:
+    """Who may see the drafts of a concept: the numbers of users, and whether a share link opens them. Two statements."""
+    drafts_too = [name for name, given in LEVELS.items() if given >= Level.PREVIEW]
+    given = session.execute(
+        select(grants.c.subject_id).where(
+            grants.c.concept_id == owned.concept_id,
+            grants.c.subject_type == "user",
+            grants.c.permission.in_(drafts_too),
+            or_(grants.c.expires.is_(None), grants.c.expires > now()),
+        )
+    ).scalars()
+    link = session.execute(
+        select(links.c.id)
+        .where(
+            links.c.concept_id == owned.concept_id,
+            links.c.permission.in_(drafts_too),
+            or_(links.c.expires_at.is_(None), links.c.expires_at > today().isoformat()),
+        )
+        .limit(1)
+    ).first()
+    return {owned.owner_id, *map(int, given)}, link is not None
 
 
 # Which concept --------------------------------------------------------------------------------------------

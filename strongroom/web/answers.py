@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from urllib.parse import parse_qs
 
+import orjson
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from strongroom.access import Actor
 from strongroom.accounts import service as accounts
-from strongroom.db import Session
-from strongroom.errors import TooLarge, Unauthenticated
+from strongroom.db import Database, Session
+from strongroom.errors import Forbidden, StrongroomError, TooLarge, Unauthenticated
+from strongroom.http import problems
 from strongroom.http.compression import Own
 from strongroom.http.deps import actor_of, body_stream, context
-from strongroom.web.render import PAGE_HEADERS, Viewer, choose_language
+from strongroom.records import queries
+from strongroom.web.findings import told_json
+from strongroom.web.render import PAGE_HEADERS, Viewer, choose_language, texts
 
 # The longest text of a form is 10,000 characters; a browser writes one as nine where the script is not Latin.
 FORM_MAX = 120_000
@@ -39,6 +43,16 @@ def signed_in(session: Session, request: Request) -> Actor:
     return actor
 
 
+def record_for(db: Database, actor: Actor, record_id: int) -> queries.Found | int:
+    """As `queries.find`, but who is not logged in is asked to: Unauthenticated in place of Forbidden."""
+    try:
+        return queries.find(db, actor, record_id)
+    except Forbidden:
+        if actor.is_user:
+            raise
+        raise Unauthenticated() from None
+
+
 _PRIVATE = {"Cache-Control": "private, no-store"}
 
 
@@ -55,6 +69,13 @@ def go(request: Request, path: str, status: int = 302) -> Response:
     """On to an address of ours, or a whole one."""
     base_url = context(request).settings.base_url
     return RedirectResponse(path if path.startswith(("http://", "https://")) else base_url + path, status)
+
+
+def error_json(request: Request, error: StrongroomError) -> Response:
+    """An error for the script of a page, which shows it: as every API answers it, in the reader's language."""
+    status = problems.status_of(error, context(request).settings)
+    body = told_json(problems.as_json(error, status), texts(lang_of(request)))
+    return Response(orjson.dumps(body), status, problems.headers_of(error), media_type="application/json")
 
 
 async def form_lists(request: Request) -> dict[str, list[str]]:

@@ -9,12 +9,11 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 
-from strongroom.errors import Forbidden, Invalid, Unauthenticated
+from strongroom.errors import Invalid
 from strongroom.http import citations
 from strongroom.http.caching import VARY
 from strongroom.http.deps import context, has_credentials, in_thread, number, who
-from strongroom.records import queries
-from strongroom.web.answers import go, lang_of, page, viewer_of
+from strongroom.web.answers import go, lang_of, page, record_for, viewer_of
 from strongroom.web.findings import told
 from strongroom.web.render import render, texts
 
@@ -31,12 +30,7 @@ async def citation(request: Request) -> Response:
 
     def work() -> Response:
         actor = who(request)
-        try:
-            found = queries.find(ctx.db, actor, record_id)
-        except Forbidden:
-            if actor.is_user:
-                raise
-            raise Unauthenticated() from None
+        found = record_for(ctx.db, actor, record_id)
         if isinstance(found, int):
             query = f"?{request.url.query}" if request.url.query else ""
             return go(request, f"/records/{found}/citation{query}")

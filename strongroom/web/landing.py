@@ -30,7 +30,7 @@ from strongroom.previews import kind_of
 from strongroom.records.views import DraftView, FileView, RecordView
 from strongroom.settings import Settings
 from strongroom.web import words
-from strongroom.web.render import Texts, Viewer, icon, render, texts
+from strongroom.web.render import Texts, Viewer, icon, linked, render, texts
 
 FILES_A_PAGE: Final = 500
 JSON_LD_FILES: Final = 100  # downloads in the page's JSON-LD; the export has more
@@ -39,6 +39,7 @@ PEOPLE_SHOWN: Final = 20
 CHECKSUMS_SHOWN: Final = 100
 _CITATION_TAGS: Final = 200  # authors in citation_* tags
 _DEEPEST: Final = 5  # folders within folders that the table shows as a tree
+_ALL_OPEN: Final = 50  # files in a list that begins with all its folders open
 _FETCHED: Final = 20  # files in the lines to fetch them by program
 
 _ICONS: Final = {
@@ -132,7 +133,7 @@ def file_rows(
                 FileRow(
                     key,
                     f"{name}/",
-                    "folder-open",
+                    "folder",
                     inner.size if whole else None,
                     folder=True,
                     depth=depth,
@@ -159,49 +160,88 @@ def _flat(folder: _Folder, path: str) -> list[FileRow]:
     return found
 
 
-def file_lines(rows: Sequence[FileRow], t: Texts, download: bool = True) -> Markup:
-    """The table's body. Made here, not in the template: there may be 500 lines, and this takes a fifth of the time."""
-    says = str(escape(t.gettext("Download %(name)s"))).split("%(name)s")
-    looks = str(escape(t.gettext("Preview %(name)s"))).split("%(name)s")
-    down, eye = icon("down"), icon("eye")
-    lines = []
+def file_tree(rows: Sequence[FileRow], t: Texts) -> Markup:
+    """The list of files: a table, and for each folder what can be opened and closed, with a table and folders in it.
+
+    Long lists begin with their outermost folders closed; one that holds all the others stays open, as it says nothing.
+    Made here, not in the template: there may be 500 lines, and this takes a fifth of the time.
+    """
+    _ = t.gettext
+    says = str(escape(_("Download %(name)s"))).split("%(name)s")
+    looks = str(escape(_("Preview %(name)s"))).split("%(name)s")
+    down, eye, turn = icon("down"), icon("eye"), icon("chevd")
+    columns = [str(escape(name)) for name in (_("Name"), _("Size"), "MD5", _("Download"))]
+    unseen = [f'<span class="vh">{name}</span>' for name in columns]
+    head = (
+        '<thead><tr><th scope="col">{}</th><th scope="col" class="r">{}</th><th scope="col" class="sum wide-only">{}</th>'
+        '<th scope="col" class="acts">{}</th></tr></thead><tbody>'
+    )
+    first_head, next_head = head.format(*columns[:3], unseen[3]), head.format(*unseen)
+    folders = [f for f in rows if f.folder]
+    closed = _closed(rows, len(rows) - len(folders))
+    lines = [f'<div class="tree{" deep" if folders else ""}">']
+    inside: list[FileRow] = []  # the folders that are being written
+    in_table = False
     for f in rows:
         plain_name = str(escape(f.name))
         name = plain_name.replace("_", "_<wbr>")  # long names may break on a phone
         size = "" if f.size is None else t.size(f.size)
-        depth = f" d{f.depth}" if f.depth else ""
         if f.folder:
-            count = ""
+            if in_table:
+                lines.append("</tbody></table>")
+                in_table = False
+            while inside and inside[-1].depth >= f.depth:
+                inside.pop()
+                lines.append("</details></div>")
+            inside.append(f)
+            count = end = ""
             if f.count:
                 number = t.ngettext("%(num)s file", "%(num)s files", f.count) % {"num": t.number(f.count)}
                 count = f' <span class="faint xs nowrap">{number}</span>'
-            end = ""
-            if download:
-                end = "<td></td>"
-                if f.url:
-                    label = plain_name.join(says)
-                    end = f'<td class="acts"><a class="btn plain sm icon" href="{escape(f.url)}" aria-label="{label}">{down}</a></td>'
+            if f.url:
+                label = plain_name.join(says)
+                end = f'<a class="btn plain sm icon" href="{escape(f.url)}" aria-label="{label}">{down}</a>'
             lines.append(
-                f'<tr class="dir{depth}"><th scope="row" class="name"><div>{icon(f.icon)}<span>{name}{count}</span></div></th>'
-                f'<td class="r">{size}</td><td class="wide-only"></td>{end}</tr>'
+                f'<div class="dir d{f.depth}">{end}<details{"" if f.key in closed else " open"}><summary>{turn}{icon(f.icon)}'
+                f'<span class="name">{name}{count}</span><span class="r">{size}</span></summary>'
             )
             continue
-        end = ""
-        if download:
-            url = f.url  # quoted: nothing in it could end the attribute
-            label = plain_name.join(says)
-            name = f'<a href="{url}">{name}</a>'
-            look = ""
-            if f.preview:
-                look = f'<a class="btn plain sm icon" href="{f.preview}" data-preview aria-label="{plain_name.join(looks)}">{eye}</a>'
-            end = f'<td class="acts">{look}<a class="btn plain sm icon" href="{url}?download=1" aria-label="{label}">{down}</a></td>'
-        row_class = f' class="in{depth}"' if depth else ""
+        if not in_table:
+            in_table = True
+            if inside:
+                label = escape(inside[-1].key)
+                lines.append(f'<table class="files d{inside[-1].depth + 1}" aria-label="{label}">{next_head}')
+            else:
+                label = escape(_("Files of this version"))
+                lines.append(f'<table class="files d0"><caption class="vh">{label}</caption>{first_head}')
+        url = f.url  # quoted: nothing in it could end the attribute
+        label = plain_name.join(says)
+        look = ""
+        if f.preview:
+            look = f'<a class="btn plain sm icon" href="{f.preview}" data-preview aria-label="{plain_name.join(looks)}">{eye}</a>'
         lines.append(
-            f'<tr{row_class}><th scope="row" class="name"><div>{icon(f.icon)}<span>{name}</span></div></th>'
+            f'<tr><th scope="row" class="name"><div>{icon(f.icon)}<span><a href="{url}">{name}</a></span></div></th>'
             f'<td class="r">{size}</td><td class="sum wide-only"><span class="mono" title="MD5 {f.md5}">'
-            f"{f.md5[:4]}…{f.md5[-4:]}</span></td>{end}</tr>"
+            f'{f.md5[:4]}…{f.md5[-4:]}</span></td><td class="acts">{look}<a class="btn plain sm icon" '
+            f'href="{url}?download=1" aria-label="{label}">{down}</a></td></tr>'
         )
+    if in_table:
+        lines.append("</tbody></table>")
+    lines.append("</details></div>" * len(inside) + "</div>")
     return Markup("\n".join(lines))
+
+
+def _closed(rows: Sequence[FileRow], files: int) -> frozenset[str]:
+    """The keys of the folders that are closed at first: none of a short list."""
+    if files <= _ALL_OPEN:
+        return frozenset()
+    around = 0
+    while around < len(rows) and rows[around].folder:  # the way down to where there is something to choose
+        inner = rows[around + 1 :]
+        if any(row.folder and row.depth == rows[around].depth for row in inner):
+            break
+        around += 1
+    return frozenset(row.key for row in rows[around:] if row.folder)
 
 
 # What a reader would rather see first; text of all kinds comes after.
@@ -520,6 +560,22 @@ def pages(current: int, last: int) -> list[int | None]:
     return result
 
 
+def _related(metadata: Metadata, t: Texts) -> Markup:
+    """The items of the list of related works; there may be hundreds (see `file_tree`)."""
+    lines = []
+    for r in metadata.related_identifiers:
+        about = ", ".join(
+            x for x in (words.resource_type(r.resource_type, t.gettext), (r.scheme or "").upper()) if x
+        )
+        more = f'<p class="small muted">{escape(about)}</p>' if about else ""
+        lines.append(
+            f'<li><span class="rel">{escape(words.relation(r.relation, t.gettext))}</span>'
+            f"<div>{linked(r.identifier, identifier_url(r.scheme, r.identifier))}"
+            f"{more}</div></li>"
+        )
+    return Markup("\n".join(lines))
+
+
 def record_page(
     view: RecordView,
     *,
@@ -530,12 +586,13 @@ def record_page(
     next_url: str | None = None,
     ask: str = "",
     draft: bool = False,
-    by_link: bool = False,
+    said: str = "",
+    way: tuple[str, str] | None = None,
 ) -> bytes:
     """The landing page in HTML, with the form to ask for access by a `user` or `guest` where `ask` says so.
 
-    With `draft` it shows what is not published yet, as it will look (`draft_preview`), and `by_link` that to a guest
-    who followed a share link.
+    With `draft` it shows what is not published yet, as it will look (`draft_preview`); then `said` is who sees that,
+    and `way` (address, label) where it can be changed.
 
     `view.files` is the whole list or, when it is shorter than `view.file_count`, the page `files_page` of it
     (`FILES_A_PAGE` a page). `next_url` is where to go after logging in.
@@ -559,16 +616,6 @@ def record_page(
     versions, more_versions = _versions(view)
     kind = words.resource_type(metadata.resource_type, _)
     abstract = plain(metadata.description or "")
-    related = [
-        {
-            "relation": words.relation(r.relation, _),
-            "identifier": r.identifier,
-            "scheme": r.scheme,
-            "url": identifier_url(r.scheme, r.identifier),
-            "kind": words.resource_type(r.resource_type, _),
-        }
-        for r in metadata.related_identifiers
-    ]
     latest = next((v for v in view.versions if v.id == view.latest_id), None)
     may_download = bool(view.files) and view.file_count > 0 and not draft
     preview = first_preview(rows, view.data.default_preview, view.sorted_files) if files_page == 1 else None
@@ -598,9 +645,14 @@ def record_page(
             (words.description_type(d.type, _), description_html(d.description))
             for d in metadata.additional_descriptions
         ],
-        keywords=[(k, phrase_url("keywords", k)) for k in metadata.keywords()],
+        keywords=Markup(
+            "".join(
+                f'<li><a class="tag" href="{escape(phrase_url("keywords", k))}">{escape(k)}</a></li>'
+                for k in metadata.keywords()
+            )
+        ),
         subjects=[(s.subject, s.scheme, safe_url(s.id)) for s in metadata.subjects if s.id is not None],
-        rows=file_lines(rows, t),
+        files=file_tree(rows, t) if rows else "",
         checksums=[r for r in rows if not r.folder] if 0 < len(files) <= CHECKSUMS_SHOWN else [],
         files_page=files_page,
         files_pages=pages(files_page, last_page) if last_page > 1 else [],
@@ -609,11 +661,13 @@ def record_page(
         fetching=_fetch(rows, record, t) if may_download else "",
         preview=preview,
         draft=draft,
-        by_link=by_link,
+        said=said,
+        way=way,
         mail=_mail(metadata.title, record.doi_url or record.url),
         styles=_STYLES,
         badges=_badges(view.doi, record, settings, t) if view.doi else "",
-        related=related,
+        related=_related(metadata, t),
+        related_count=len(metadata.related_identifiers),
         references=[_reference(r) for r in metadata.references],
         rights=_rights(metadata, t),
         funding=[_funding(f) for f in metadata.funding],
@@ -721,9 +775,10 @@ def draft_preview(
     settings: Settings,
     lang: str = "en",
     viewer: Viewer | None = None,
-    by_link: bool = False,
+    said: str = "",
+    way: tuple[str, str] | None = None,
 ) -> bytes:
-    """A draft as its page will look once it is published, with a way back to its form (but for a guest: `by_link`)."""
+    """A draft as its page will look once it is published: `said` is who sees it, `way` (address, label) leads to its form."""
     day = today_utc()
     listed = [f for f in view.files if not f.hidden]
     count = view.file_count or len(listed)
@@ -755,7 +810,8 @@ def draft_preview(
         viewer=viewer,
         next_url=f"/uploads/{view.id}/preview",
         draft=True,
-        by_link=by_link,
+        said=said,
+        way=way,
     )
 
 

@@ -2,8 +2,8 @@
 
 `?token=` on a record's page becomes at once a cookie for the pages of records alone, and the address is loaded
 again without it (design 5b): so it stands in no history that is shared, in no bookmark and in no Referer. With
-`preview` the cookie also reaches the pages and file bytes of that one draft. What
-the cookie opens is looked up at each request; it can be used for reading only.
+`preview` the cookie also reaches the form, pages and files of that one draft. What the cookie opens is looked up at
+each request. By itself it only reads; who is logged in may change with it what the link lets him (decision 0010).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from starlette.responses import RedirectResponse, Response
 
 from strongroom.access import ANONYMOUS
 from strongroom.errors import StrongroomError, TooLarge
+from strongroom.files import service as files
 from strongroom.http.deps import (
     BETWEEN_LINKS,
     LINKS_KEPT,
@@ -48,28 +49,50 @@ def exchange(request: Request, path: str) -> Response | None:
     token = request.query_params.get("token")
     if found is None or token is None:
         return None
-    settings = context(request).settings
     query = urlencode([(k, v) for k, v in request.query_params.multi_items() if k != "token"])
     answer = RedirectResponse(request.url.path + (f"?{query}" if query else ""), 302, _PRIVATE)
     if _TOKEN.fullmatch(token):
         # A link opens all versions, and which they are only the database knows: so one cookie for all records. It is
         # read in `deps` alone, where each link opens its own concept.
-        kept = request.cookies.get(link_cookie(request), "").split(BETWEEN_LINKS)
-        tokens = [token, *(t for t in kept if _TOKEN.fullmatch(t) and t != token)]
+        tokens = [token, *(t for t in _kept(request) if t != token)]
         places = ["/records"]
-        if flag(request.query_params.get("preview")):  # the draft's page, and the bytes of its files
-            places += [f"/uploads/{found[1]}/preview", f"/api/records/{found[1]}/draft"]
-        for place in places:
-            answer.set_cookie(
-                link_cookie(request),
-                BETWEEN_LINKS.join(tokens[:LINKS_KEPT]),
-                max_age=COOKIE_DAYS * 86_400,
-                path=place,
-                httponly=True,
-                samesite="lax",
-                secure=settings.is_https,
-            )
+        if flag(request.query_params.get("preview")):
+            places += _places(int(found[1]))
+        _keep(request, answer, tokens, places)
     return answer
+
+
+def carry(request: Request, answer: Response, draft_id: int) -> None:
+    """Let the links that this browser keeps reach a draft that was begun by one of them."""
+    if tokens := _kept(request):
+        _keep(request, answer, tokens, _places(draft_id))
+
+
+def _kept(request: Request) -> list[str]:
+    kept = request.cookies.get(link_cookie(request), "").split(BETWEEN_LINKS)
+    return [token for token in kept if _TOKEN.fullmatch(token)]
+
+
+def _places(draft_id: int) -> list[str]:
+    """Where a draft is shown and changed: its form and pages, and its files at both addresses that the form sends to."""
+    return [
+        f"/uploads/{draft_id}",
+        f"/api/records/{draft_id}/draft",
+        f"/api/files/{files.bucket_id(draft_id)}",
+    ]
+
+
+def _keep(request: Request, answer: Response, tokens: list[str], places: list[str]) -> None:
+    for place in places:
+        answer.set_cookie(
+            link_cookie(request),
+            BETWEEN_LINKS.join(tokens[:LINKS_KEPT]),
+            max_age=COOKIE_DAYS * 86_400,
+            path=place,
+            httponly=True,
+            samesite="lax",
+            secure=context(request).settings.is_https,
+        )
 
 
 def _page(request: Request, status: int, **values: Any) -> Response:

@@ -531,7 +531,19 @@ def tombstone_page(
         kind=words.resource_type(kind, _),
         by=by.get(str(tombstone.get("by") or ""), tombstone.get("by") or ""),
         newer_id=newer_id,
+        citation=_withdrawn_citation(str(tombstone.get("citation") or ""), str(tombstone.get("title") or "")),
+        # Where nobody registers it, or somebody else did, nothing leads it here.
+        leads_here=settings.registrar != "local"
+        and str(tombstone.get("doi") or "").startswith(f"{settings.doi_prefix}/"),
     )
+
+
+def _withdrawn_citation(citation: str, title: str) -> Markup:
+    """The citation that was kept, its title marked as in a citation of what is still here."""
+    before, found, after = citation.partition(title) if title else (citation, "", "")
+    if not found and not citation:
+        return escape(title)
+    return escape(before) + (Markup("<i>{}</i>").format(found) if found else "") + escape(after)
 
 
 def login_page(

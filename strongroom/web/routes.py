@@ -60,6 +60,7 @@ from strongroom.web import previews as preview_pages
 from strongroom.web.answers import go as _go
 from strongroom.web.answers import lang_of as _lang
 from strongroom.web.answers import page as _page
+from strongroom.web.answers import record_for
 from strongroom.web.answers import viewer_of as _viewer
 from strongroom.web.deposit import doors as deposit_form
 from strongroom.web.findings import told
@@ -104,7 +105,7 @@ def _tombstone(request: Request, error: Gone) -> Response:
     given = said.get("removal_reason", {}).get("id") or ""
     reason = removal_reasons().get(given)
     shown = {
-        "reason": reason.title if reason else given,
+        "reason": _texts(_lang(request)).gettext(reason.title) if reason else given,
         "note": said.get("note"),
         "date": (said.get("removal_date") or "")[:10],
         "citation": said.get("citation_text"),
@@ -150,12 +151,7 @@ async def record(request: Request) -> Response | Ready:
             with ctx.db.read() as session:
                 if drafts.may_preview(session, actor, record_id):
                     return _go(request, f"/uploads/{record_id}/preview")
-        try:
-            found = queries.find(ctx.db, actor, record_id)
-        except Forbidden:
-            if actor.is_user:
-                raise
-            raise Unauthenticated() from None
+        found = record_for(ctx.db, actor, record_id)
         if isinstance(found, int):
             return _go(request, f"/records/{found}")
         whose = [found.reader] if private else []

@@ -146,6 +146,7 @@ def _identities_page(request: Request, session: Session, actor: Actor, problem: 
         needed=identities.needed(settings, row, linked),
         orcid_url=settings.orcid_url,
         just=names.get(request.query_params.get("linked", "")),
+        merged="merged" in request.query_params,
         problem=problem,
     )
 

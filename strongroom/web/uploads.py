@@ -13,7 +13,7 @@ from strongroom.access import Actor, Level, shared_concepts
 from strongroom.context import Context
 from strongroom.db import Session
 from strongroom.errors import Invalid, Malformed, Unauthenticated
-from strongroom.files import quotas
+from strongroom.files import quotas, transfers
 from strongroom.files import service as files
 from strongroom.http.deps import actor_of, context, in_thread
 from strongroom.records import drafts, figures, queries
@@ -69,6 +69,9 @@ async def uploads(request: Request) -> Response:
                 at = (asked.page - 1) * SIZE
                 ids = [*figures.own_ids(session, actor, which, order=asked.sort, offset=at, limit=SIZE)]
             shown = _views(session, actor, ids)
+            # An edit has no files of its own: there none is awaited.
+            opened = [v.id for v in shown if isinstance(v, DraftView) and not v.published]
+            unfinished = transfers.unfinished_counts(session, opened)
         return pages.uploads_page(
             shown,
             asked,
@@ -82,6 +85,7 @@ async def uploads(request: Request) -> Response:
             storage=(used, quota) if quota else None,
             problem=problem,
             admin=actor.is_admin and actor.via == "session",
+            unfinished=unfinished,
         )
 
     return page(await in_thread(request, work))

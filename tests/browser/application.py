@@ -32,7 +32,10 @@ def serve(settings: Settings) -> Iterator[Site]:
                 self.send_header("Set-Cookie", cookie)
             self.send_header("Content-Length", str(len(said.body)))
             self.end_headers()
-            self.wfile.write(said.body)
+            try:
+                self.wfile.write(said.body)
+            except ConnectionError:  # a player goes on elsewhere in the file
+                self.close_connection = True
 
         do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from typing import Literal
 
+from strongroom.accounts import identities, merging
 from strongroom.metadata.model import Access, Metadata, RecordData
 from strongroom.sharing import service as sharing
-from tests.app import Reader, Site
+from tests.app import PASSWORD, Reader, Site
+from tests.browser.documents import pdf
 from tests.web.samples import ROSE
 
 Who = Literal["anonymous", "owner", "admin"]
@@ -61,6 +63,18 @@ def described(title: str = "", **access: object) -> RecordData:
     return RecordData(metadata=Metadata(**said), access=Access(**access))  # type: ignore[arg-type]
 
 
+def with_another(site: Site, who: Reader) -> Reader:
+    """The same, after he showed that another account is his, too: for the last look before the two are merged."""
+    other = site.reader("Phil")
+    cookie = who.headers["cookie"].partition("=")[2]
+    with site.ctx.db.read() as session:
+        proof = merging.by_password(session, who.actor, cookie, f"{other.name}@example.org", PASSWORD)
+        assert proof is not None
+        kept = identities.sealed(identities.signing_key(session), "merge", asdict(proof), 3600)
+    cookies = f"{who.headers['cookie']}; strongroom-merge={kept}"
+    return replace(who, headers={**who.headers, "cookie": cookies})
+
+
 def furnish(site: Site) -> Showcase:
     """Fill a started, empty site, and name the pages that are worth looking at."""
     desk = site.desk
@@ -71,6 +85,7 @@ def furnish(site: Site) -> Showcase:
         "admin": site.session("admin", admin),
     }
     me = owner.actor
+    people["owner"] = with_another(site, people["owner"])
 
     def deposit(data: RecordData, *files: tuple[str, bytes]) -> int:
         draft = desk.create(me, data)
@@ -87,6 +102,7 @@ def furnish(site: Site) -> Showcase:
     )
     again = desk.new_version(me, first)
     desk.put(me, again, "data/means.csv", TABLE + b"more,,,,\n")
+    desk.put(me, again, "report.pdf", pdf(b"The scent of six roses"))
     desk.update(me, again, described())
     rose = desk.publish(me, again)
     with site.ctx.db.begin() as session:
@@ -135,6 +151,7 @@ def furnish(site: Site) -> Showcase:
         "citation": (f"/records/{rose}/citation?style=vancouver", "anonymous"),
         "preview-table": (f"/records/{rose}/preview/data/means.csv", "anonymous"),
         "preview-text": (f"/records/{rose}/preview/README.md", "anonymous"),
+        "preview-pdf": (f"/records/{rose}/preview/report.pdf", "anonymous"),
         "preview-code": (f"/records/{rose}/preview/scripts/rows.py", "anonymous"),
         "login": ("/login", "anonymous"),
         "register": ("/register", "anonymous"),
@@ -151,6 +168,8 @@ def furnish(site: Site) -> Showcase:
         "form-preview": (f"/uploads/{draft}/preview", "owner"),
         "profile": ("/account/settings/profile", "owner"),
         "identities": ("/account/settings/identities", "owner"),
+        "merge": ("/account/settings/merge", "owner"),
+        "merge-confirm": ("/account/settings/merge/confirm", "owner"),
         "security": ("/account/settings/security", "owner"),
         "admin": ("/admin", "admin"),
         "admin-users": ("/admin/users", "admin"),

@@ -100,7 +100,12 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 def started(server: Server, wire: Wire, provider: oidc.OidcServer) -> Iterator[Place]:
     token = server.add_user("philippe@example.org")
     database = server.database()
-    for source, name in (("ror", "ror.zip"), ("funders", "funders.rdf"), ("awards", "awards-cordis.csv")):
+    for source, name in (
+        ("ror", "ror.zip"),
+        ("funders", "funders.rdf"),
+        ("awards", "awards-cordis.csv"),
+        ("orcid", "orcid.tar.gz"),
+    ):
         loading.load(database, source, SAMPLES / name)
     database.close()
     server.start()
@@ -110,9 +115,9 @@ def started(server: Server, wire: Wire, provider: oidc.OidcServer) -> Iterator[P
         server.kill()
 
 
-def log_in(page: Page, place: Place) -> None:
+def log_in(page: Page, place: Place, email: str = "philippe@example.org") -> None:
     page.goto(f"{place.wire.url}/login")
-    page.fill("input[name=email]", "philippe@example.org")
+    page.fill("input[name=email]", email)
     page.fill("input[name=password]", PASSWORD)
     page.keyboard.press("Enter")
     page.wait_for_url(lambda url: "/login" not in url)
@@ -286,12 +291,15 @@ def test_an_upload_goes_on_after_the_browser_was_closed(
 
 
 def test_two_tabs_lose_nobodys_words(context: BrowserContext, place: Place) -> None:
-    draft_id = place.draft(version="1")
+    titles = [{"title": f"Title {n}", "type": {"id": "subtitle"}} for n in range(3)]
+    draft_id = place.draft(version="1", additional_titles=titles)
     one, two = context.new_page(), context.new_page()
     for page in (one, two):
         open_form(page, place, draft_id)
     one.fill("[id='metadata.title']", "Roses of the first tab")
     one.fill("[id='metadata.version']", "2")
+    rows = "[data-rows='metadata.additional_titles'] [data-row]"
+    one.locator(f"{rows} [value='remove:metadata.additional_titles.2']").click()
     saved(one)
     two.fill("[id='metadata.title']", "Roses of the second tab")
     two.fill("[id='keywords']", "scent")
@@ -299,12 +307,92 @@ def test_two_tabs_lose_nobodys_words(context: BrowserContext, place: Place) -> N
     box = two.locator(".differences")
     expect(box).to_contain_text("Roses of the first tab")
     expect(box).to_contain_text("Roses of the second tab")
-    expect(two.locator("[id='metadata.version']")).to_have_value("2")  # only the first changed it: taken over
+    # What only the first changed is taken over; rows that it removes meanwhile are no difference either.
+    expect(two.locator("[id='metadata.version']")).to_have_value("2")
+    expect(two.locator(rows)).to_have_count(2)
+    one.locator(f"{rows} [value='remove:metadata.additional_titles.0']").click()
+    one.get_by_role("button", name="Save", exact=True).click()
+    saved(one)
     two.get_by_role("button", name="Keep mine").click()
     saved(two)
     found = place.metadata(draft_id)
     assert (found["title"], found["version"]) == ("Roses of the second tab", "2")
     assert found["subjects"] == [{"subject": "scent"}]
+    assert [one["title"] for one in found["additional_titles"]] == ["Title 1"]
+
+
+def kept_here(page: Page) -> tuple[list[str], int]:
+    """What the browser keeps: names of words, number of files."""
+    found = page.evaluate(
+        """async () => {
+          const db = await new Promise((done) => {
+            const asked = indexedDB.open("strongroom-uploads", 1);
+            asked.onupgradeneeded = () => asked.result.createObjectStore("files");
+            asked.onsuccess = () => done(asked.result);
+          });
+          const files = await new Promise((done) => {
+            const asked = db.transaction("files").objectStore("files").count();
+            asked.onsuccess = () => done(asked.result);
+          });
+          db.close();
+          return [Object.keys(localStorage).filter((key) => /^deposit-\\d/.test(key)), files];
+        }"""
+    )
+    return found[0], found[1]
+
+
+def log_out(page: Page, answer: str) -> str:
+    """Presses "Log out", answers the question by "accept" or "dismiss", and gives the question."""
+    page.once("dialog", lambda dialog: getattr(dialog, answer)())
+    button = page.get_by_role("button", name="Log out")
+    if not button.is_visible():
+        page.locator("[popovertarget=menu]:visible").click()
+    with page.expect_event("dialog") as asked:
+        button.click()
+    return str(asked.value.message)
+
+
+def test_a_log_out_clears_what_the_browser_kept_and_the_end_of_a_session_does_not(
+    browser: Browser, place: Place
+) -> None:
+    draft_id = place.draft()
+    context = browser.new_context()
+    context.set_default_timeout(20_000)
+    page = context.new_page()
+    for path in ("**/uploads/*", "**/draft/files*"):
+        context.route(
+            path, lambda route: route.abort() if route.request.method == "POST" else route.continue_()
+        )
+    log_in(page, place)
+    open_form(page, place, draft_id)
+    page.fill("[id='metadata.title']", "Typed in a tunnel")
+    page.set_input_files("#pick", {"name": "a.txt", "mimeType": "text/plain", "buffer": b"a"})
+    expect(page.locator("li.up[data-kept]")).to_have_attribute("data-state", "broken")
+    expect(page.locator("[data-saved]")).to_contain_text("Trying again")
+    kept = ([f"deposit-{draft_id}"], 1)
+    assert kept_here(page) == kept
+    context.clear_cookies()  # as a session that has expired
+    page.goto("about:blank")
+    log_in(page, place)
+    assert kept_here(page) == kept
+    open_form(page, place, draft_id)
+    expect(page.get_by_role("button", name="Bring them back")).to_be_visible()
+    other = context.new_page()
+    open_form(other, place, draft_id)
+    assert "have not reached the server" in log_out(page, "dismiss")
+    assert kept_here(page) == kept
+    log_out(page, "accept")
+    page.wait_for_url(f"{place.wire.url}/")
+    expect(page.get_by_role("link", name="Log in").first).to_be_visible()
+    expect(other.locator("[data-saved]")).to_contain_text("You have logged out")
+    other.fill("[id='metadata.title']", "After the end")
+    other.close()
+    assert kept_here(page) == ([], 0)
+    # What another account left goes when this one logs in.
+    page.evaluate("localStorage.setItem('deposit-user', '0'); localStorage.setItem('deposit-7', '{}')")
+    log_in(page, place)
+    page.wait_for_function("localStorage.getItem('deposit-7') === null")
+    context.close()
 
 
 def test_words_that_never_arrived_are_offered_again(context: BrowserContext, place: Place) -> None:
@@ -370,9 +458,15 @@ def test_describing(context: BrowserContext, place: Place) -> None:
     handle = page.locator("[data-rows='metadata.creators'] .grip").nth(1)
     handle.focus()
     handle.press("ArrowUp")
+    # A whole ORCID iD typed as a name goes where it belongs; whose it is, is known here.
+    page.get_by_role("button", name="Add a creator").click()
+    page.keyboard.type("https://orcid.org/0000-0001-9853-5668")
+    expect(page.locator("[id='metadata.creators.2.orcid']")).to_have_value("0000-0001-9853-5668")
+    expect(page.locator("[id='metadata.creators.2.person_or_org.given_name']")).to_have_value("Philippe")
     saved(page)
     found = place.metadata(draft_id)
-    assert [c["person_or_org"]["family_name"] for c in found["creators"]] == ["Second", "First"]
+    names = [c["person_or_org"]["family_name"] for c in found["creators"]]
+    assert names == ["Second", "First", "Rocca-Serra"]
     assert found["creators"][0]["person_or_org"]["identifiers"][0]["identifier"] == "0000-0001-5306-5690"
     assert [r["id"] for r in found["rights"]] == ["agpl-3.0-or-later"]
     assert found["description"].startswith("<p>Scent of <b>roses</b></p>")
@@ -380,9 +474,13 @@ def test_describing(context: BrowserContext, place: Place) -> None:
 
 
 def test_the_page_says_what_a_choice_means_and_what_is_refused(context: BrowserContext, place: Place) -> None:
-    page, draft_id = context.new_page(), place.draft()
+    texts = [{"description": "<p>a &amp; <i>b</i></p>\n<p>c</p>", "type": {"id": "notes"}}]
+    page, draft_id = context.new_page(), place.draft(additional_descriptions=texts)
     open_form(page, place, draft_id)
+    # A program made it: it is saved.
     expect(page.locator("[data-saved]")).to_have_text(re.compile(r"Saved \d\d:\d\d"))
+    expect(page.locator("#pick-h")).to_contain_text("Uploading starts at once")
+    expect(page.locator("#pick-h")).not_to_contain_text("along with them", use_inner_text=True)
     seen = page.locator("[data-visible]")
     for choice, says in (("closed", "Nobody gets"), ("restricted", "You decide"), ("embargoed", "Say when")):
         with page.expect_response(lambda answer: answer.request.method == "POST"):
@@ -408,6 +506,11 @@ def test_the_page_says_what_a_choice_means_and_what_is_refused(context: BrowserC
     for keys in ("Control+b", "w", "Control+b", "Enter", "x"):
         page.keyboard.press(keys)
     expect(page.locator("textarea[name='metadata.description']")).to_have_value("<p><b>w</b></p><p>x</p>")
+    page.get_by_role("button", name="Formula in TeX").first.click()
+    page.keyboard.type("a^2")
+    expect(page.locator("textarea[name='metadata.description']")).to_have_value(
+        r"<p><b>w</b></p><p>x\(a^2\)</p>"
+    )
 
 
 CITATION = """cff-version: 1.2.0

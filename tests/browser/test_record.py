@@ -6,13 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, Request, expect
 
+from strongroom.files.service import bucket_id
 from strongroom.metadata.model import Metadata, RecordData
 from strongroom.settings import Settings
 from tests.app import Site
 from tests.browser.application import serve
 from tests.browser.chromium import ONE_WIDTH, complaints, flaws, needs_browser, plain_view
+from tests.browser.documents import FILM, RYUMIN, SYMBOLS, pdf, sound
 from tests.web.samples import ROSE
 
 pytestmark = needs_browser
@@ -22,34 +24,17 @@ README = b"# Read me\n\nSee [the paper](https://example.org).\n\n| a | b |\n|---
 SVG = b"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 9 9'><script>top.document.title = 'run'</script><rect width='9' height='9'/></svg>"
 
 
-def pdf(text: bytes) -> bytes:
-    """A PDF of two pages with a line of text each."""
-    drawn = b"BT /F1 28 Tf 72 760 Td (%s) Tj ET" % text
-    page = b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Contents 4 0 R/Resources<</Font<</F1 5 0 R>>>>>>"
-    objects = [
-        b"<</Type/Catalog/Pages 2 0 R>>",
-        b"<</Type/Pages/Kids[3 0 R 6 0 R]/Count 2>>",
-        page,
-        b"<</Length %d>>stream\n%s\nendstream" % (len(drawn), drawn),
-        b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
-        page,
-    ]
-    out, places = b"%PDF-1.4\n", []
-    for number, said in enumerate(objects, 1):
-        places.append(len(out))
-        out += b"%d 0 obj\n%s\nendobj\n" % (number, said)
-    table = b"".join(b"%010d 00000 n \n" % place for place in places)
-    end = b"xref\n0 7\n0000000000 65535 f \n%strailer<</Size 7/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF"
-    return out + end % (table, len(out))
-
-
 FILES = {
     "README.md": README,
     "code/run.py": b"def f():\n    # why\n    return 'x'\n",
     "code/deep/more.json": b'{"a": [1, {"b": null}]}',
     "data.bin": b"\0\1\2",
     "drawing.svg": SVG,
+    "film.webm": FILM,
+    "japan.pdf": pdf("日本の薔薇".encode("cp932"), RYUMIN),
     "report.pdf": pdf(b"Rose scent"),
+    "sound.wav": sound(1200),
+    "symbols.pdf": pdf(b"4", SYMBOLS),
     "table.csv": TABLE,
 }
 
@@ -63,11 +48,11 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @pytest.fixture(scope="module")
 def address(site: Site) -> str:
-    owner = site.reader("owner").actor
-    made = site.desk.create(owner, RecordData(metadata=Metadata.model_validate(ROSE)))
-    for key, content in FILES.items():
-        site.desk.put(owner, made, key, content)
-    site.desk.publish(owner, made)
+    owner = site.reader("owner")
+    made = site.desk.create(owner.actor, RecordData(metadata=Metadata.model_validate(ROSE)))
+    for key, content in FILES.items():  # by the door: it gives them their types
+        assert site.ask("PUT", f"/api/files/{bucket_id(made)}/{key}", owner, content).status == 201
+    site.desk.publish(owner.actor, made)
     return f"{site.settings.base_url}/records/{made}"
 
 
@@ -101,6 +86,55 @@ def test_citations_and_previews_change_in_place_and_nothing_is_refused(
     assert said == []
 
 
+def _played(page: Page, element: str, start: float) -> None:
+    """Go to this second once it can be played, and play on. Asked from here: no clock runs in a page without scripts."""
+    it = page.locator(element)
+    expect(it).not_to_have_js_property("readyState", 0)
+    it.evaluate("(it, start) => { it.muted = true; it.currentTime = start; }", start)
+    expect(it).to_have_js_property("seeking", False)
+    assert it.evaluate("it => it.currentTime") == start
+    it.evaluate("it => { it.play(); }")
+    expect(it).not_to_have_js_property("currentTime", start)
+    assert it.evaluate("it => it.currentTime") > start
+    it.evaluate("it => it.pause()")
+
+
+def test_sound_and_film_play_from_where_one_goes(browser: Browser, address: str) -> None:
+    page = browser.new_page()
+    said = complaints(page)
+    starts: list[int] = []  # first bytes asked for
+
+    def note(request: Request) -> None:
+        if "/files/" in request.url:
+            starts.append(int(request.headers["range"].removeprefix("bytes=").partition("-")[0]))
+
+    page.on("request", note)
+    page.goto(f"{address}/preview/sound.wav")
+    _played(page, "audio", 1000)
+    assert page.locator("audio").evaluate("it => it.duration") == 1200
+    # What lies before was not waited for: the bytes of about that second were asked for.
+    assert [start for start in starts if 7_900_000 < start <= 8_000_044]
+    page.goto(f"{address}/preview/film.webm")
+    _played(page, "video", 15)
+    assert page.locator("video").evaluate("it => it.videoWidth") == 96
+    page.close()
+    assert [line for line in said if "ERR_ABORTED" not in line] == []
+
+
+def test_a_pdf_finds_the_codes_and_fonts_it_did_not_bring(browser: Browser, address: str) -> None:
+    page = browser.new_page()
+    said, fetched = complaints(page), []
+    page.on("requestfinished", lambda request: fetched.append(request.url.partition("/pdfjs/")[2]))
+    for name, text in (("japan", "日本の薔薇"), ("symbols", "4")):
+        page.goto(f"{address}/preview/{name}.pdf")
+        expect(page.locator(".leaf[data-drawn]").first).to_be_visible()
+        expect(page.locator(".textLayer").first).to_have_text(text)
+    page.close()
+    assert {"cmaps/90ms-RKSJ-H.bcmap", "fonts/FoxitDingbats.pfb"} <= set(fetched)
+    # That a machine has no Japanese font is no fault of ours.
+    assert [line for line in said if "Cannot load system font" not in line] == []
+
+
 @pytest.mark.parametrize("width", ONE_WIDTH)
 def test_all_of_it_is_accessible_and_fits(browser: Browser, address: str, width: int) -> None:
     context = browser.new_context(**plain_view(width))
@@ -129,6 +163,11 @@ def test_without_script_the_same_is_there(browser: Browser, address: str) -> Non
     page = context.new_page()
     page.goto(address)
     expect(page.frame_locator("#preview-frame").locator("table")).to_be_visible()
+    nested = page.get_by_role("link", name="more.json", exact=True)
+    expect(nested).to_be_visible()
+    page.locator("summary", has_text="code/").press("Enter")
+    expect(nested).to_be_hidden()
+    expect(page.get_by_role("link", name="Download code/")).to_be_visible()
     page.get_by_role("link", name="Preview table.csv").click()
     expect(page.get_by_role("cell", name="1.5").first).to_be_visible()
     page.get_by_role("link", name="Back to the record").click()

@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
 from strongroom import changes, migrations
 from strongroom.access import ANONYMOUS, Actor
 from strongroom.accounts import service as accounts
+from strongroom.accounts.models import users
 from strongroom.db import Database
 from strongroom.ids import now
+from strongroom.jobs.models import jobs
 from strongroom.records.search import DatabaseSource
 from strongroom.settings import Settings
 from tests import postgres
@@ -103,3 +106,34 @@ def test_work_goes_on(old: Old) -> None:
         assert changes.newest(session) > newest
     desk.work(until=now() + timedelta(days=100))
     assert desk.record(Actor(user_id=jane.user_id), following).files == shown
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+def test_manifests_learn_of_identities(
+    engine: str, settings: Settings, request: pytest.FixtureRequest
+) -> None:
+    """0010: those that name accounts with identities are written anew, so that a rebuild knows them."""
+    url = ""
+    if engine == "postgresql":
+        url = postgres.fresh_database(request.getfixturevalue("postgres_server").url)
+    settings = dumps.settings_for(settings.data_dir, url)
+    dumps.load(dumps.kept("0009", engine), settings)
+    db = Database(settings)
+    with db.begin() as session:
+        session.exec_driver_sql(
+            "INSERT INTO identities (user_id, provider, issuer, subject, label, created)"
+            " VALUES (1, 'github', 'https://github.com', '583231', 'octocat', '2026-01-01T00:00:00.000000+00:00')"
+        )
+    migrations.upgrade(db)
+    with db.read() as session:
+        rows = session.execute(select(users.c.id, users.c.revision).order_by(users.c.id)).all()
+        asked = session.execute(select(jobs.c.key, jobs.c.args).where(jobs.c.task == "manifest.user")).all()
+    assert [tuple(row) for row in rows] == [(1, 1), (2, 0), (3, 0)]
+    assert [tuple(row) for row in asked] == [("1", '{"user_id": 1}')]
+    desk = Desk.of(settings, db)
+    desk.work()
+    told = [desk.store.get(e.location) for e in desk.store.list("manifests/")]
+    assert any(b"583231" in body for body in told)
+    db.close()
+    if url:
+        postgres.drop_database(url)

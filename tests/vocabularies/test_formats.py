@@ -40,7 +40,7 @@ def sample(name: str) -> bytes:
         ("funders", "funders.rdf", {"funders": 110}),
         ("awards", "awards.tar", {"awards": 303}),
         ("awards", "awards-cordis.csv", {"awards": 60}),
-        ("orcid", "orcid.tar.gz", {"names": 250}),
+        ("orcid", "orcid.tar.gz", {"names": 252}),
         ("subjects", "subjects-mesh.xml", {"subjects": 50}),
         ("subjects", "subjects-euroscivoc.rdf", {"subjects": 30}),
     ],

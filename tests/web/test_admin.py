@@ -184,3 +184,26 @@ def test_uploads_are_listed_by_kind_searched_and_sorted(site: Site) -> None:
         assert tab in counted
     assert "can't be read" in look(site, "/me/uploads?q=%28", mine).text
     assert "missing" in look(site, "/me/uploads?show=drafts", mine).text  # a dataset without a file
+
+
+def test_uploads_say_which_drafts_wait_for_the_rest_of_their_files(site: Site) -> None:
+    author = site.reader("slow")
+    mine = site.session("slow", author)
+    draft = site.desk.create(author.actor, data("Halves of owls"))
+    announced = [{"key": "owl.csv", "size": 5}, {"key": "wing.csv", "size": 7}]
+    answer = site.ask("POST", f"/api/records/{draft}/draft/files", author, announced)
+    assert answer.status == 201, answer
+
+    def said() -> str:
+        words = text(look(site, "/me/uploads?show=drafts&sort=title", mine))
+        return words.partition("Halves of owls")[2].partition("Continue")[0]
+
+    assert "2 files have not arrived whole" in said()
+    assert "No files" not in said()
+    assert "1 thing is missing" in said()
+    site.desk.put(author.actor, draft, "tail.csv", b"a,b")
+    assert "1 file, 3 bytes. 2 files have not arrived whole" in said()
+    for key in ("owl.csv", "wing.csv"):
+        site.ask("DELETE", f"/api/records/{draft}/draft/files/{key}", author)
+    assert "arrived" not in said()
+    assert "Ready to publish" in said()

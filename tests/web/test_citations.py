@@ -58,6 +58,23 @@ def test_the_styles_of_the_page_and_others(style: str, begins: str) -> None:
     assert "10.5072/strongroom.1042" in found.text
 
 
+@pytest.mark.parametrize(
+    ("locale", "title", "quoted"),
+    [
+        ("en-US", "Rose scent", "“Rose Scent.” "),
+        ("en-GB", "Rose scent", "‘Rose Scent’. "),
+        ("de-DE", "Rose scent", "„Rose Scent“. "),
+        ("en-US", "Why roses?", "“Why Roses?” "),
+        # What stands in the title itself stays as it was written.
+        ("en-US", "Scent of ”old”, and <new>", "“Scent of ”old”, and <new>.” "),
+    ],
+)
+def test_stops_stand_inside_of_quotes_where_the_language_wants_it(
+    locale: str, title: str, quoted: str
+) -> None:
+    assert quoted in cited("modern-language-association", locale, metadata={"title": title}).text
+
+
 def test_what_is_offered_exists() -> None:
     assert {style for style, _ in citations.OFFERED} <= citations.names()
 

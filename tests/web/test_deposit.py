@@ -240,6 +240,15 @@ def test_names_that_people_type_find_their_ids(site: Site, window: Window) -> No
     assert "id" not in other["award"]
 
 
+def test_an_orcid_typed_as_a_name_is_taken_as_an_orcid(window: Window) -> None:
+    start = "metadata.creators.0"
+    window.fields |= {f"{start}.person_or_org.family_name": "https://orcid.org/0000-0001-9853-5668"}
+    window.fields |= {f"{start}.person_or_org.given_name": "", f"{start}.orcid": ""}
+    window.send("save")
+    assert window.fields[f"{start}.orcid"] == "0000-0001-9853-5668"
+    assert window.fields[f"{start}.person_or_org.family_name"] == ""
+
+
 def test_rows_are_added_moved_and_removed(window: Window) -> None:
     added = window.send("add:metadata.creators")
     assert added.status == 200
@@ -441,8 +450,10 @@ def test_files_of_the_last_version_come_beside_those_that_are_there(
     bucket = re.search(r'data-bucket="([^"]+)"', done.text)
     assert bucket
     assert site.ask("PUT", f"/api/files/{bucket[1]}/a.txt/in", owner, b"x").status == 201
-    assert window.send("import-files").status == 200
+    done = window.send("import-files")
+    assert done.status == 200
     assert set(draft(window)["files"]["entries"]) == {"a.txt/in", "b.txt", "c.txt", "empty"}
+    assert 'value="import-files"' not in done.text, "the one that is left could not come"
 
 
 def test_an_upload_does_not_make_a_form_out_of_date(site: Site, owner: Reader, window: Window) -> None:

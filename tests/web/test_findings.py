@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 
 from strongroom import errors, pids
+from strongroom.api import draft_files, parts
 from strongroom.errors import Finding, Invalid
-from strongroom.files import keys, transfers
+from strongroom.files import keys, service, transfers
+from strongroom.http import deps, transfer, upload
 from strongroom.ids import today
 from strongroom.metadata import checks, legacy, rdm
 from strongroom.metadata.model import (
@@ -32,7 +34,8 @@ from strongroom.metadata.model import (
     Title,
     TypedText,
 )
-from strongroom.records import publish
+from strongroom.records import drafts, publish
+from strongroom.storage import receive
 from strongroom.web import findings, render
 from strongroom.web.findings import told, told_all, told_json
 from tests.app import Reader, Site, running
@@ -262,6 +265,71 @@ def test_files_say_it_in_german_too() -> None:
         assert told(message, GERMAN) != message
 
 
+# What the form's script can't bring about: it sends no such headers, asks for no such pages, fetches nothing.
+NOT_BY_THE_FORM = (
+    "Page size cannot be greater than",
+    "Content-Length is no number.",
+    "If-Match ",
+    "This changed after the time that If-Unmodified-Since names.",
+    "Unable to decode JSON data in request body.",
+    "The header ",
+    "The bytes of this file ",
+    "Name each file of the deposition exactly once.",
+    "is not reserved here: take it out of the draft",
+    "Record deleted",
+    "Invalid 'Content-Type' header.",
+    "Invalid 'Accept' header.",
+)
+UPLOADING = (draft_files, parts, service, transfers, keys, deps, transfer, upload, drafts, receive, errors)
+
+
+def samples(node: ast.expr) -> list[str]:
+    """What an expression can say, with a number for each of its values, or a word where it holds a choice."""
+    match node:
+        case ast.Constant(value=str(text)):
+            return [text]
+        case ast.IfExp(body=one, orelse=other):
+            return samples(one) + samples(other)
+        case ast.BoolOp(values=values):
+            return [text for value in values for text in samples(value)]
+        case ast.JoinedStr(values=values):
+            said = [""]
+            for part in values:
+                held = part.value if isinstance(part, ast.FormattedValue) else part
+                found = samples(held) if isinstance(held, ast.Constant | ast.IfExp) else ["4711"]
+                said = [before + text for before in said for text in found]
+            return said
+    return []
+
+
+def messages(module: ModuleType) -> Iterator[str]:
+    """All that a module's errors and constants say."""
+    known = {name for name, value in vars(errors).items() if isinstance(value, type)}
+    for node in ast.walk(ast.parse(Path(module.__file__ or "").read_text(encoding="utf-8"))):
+        said: list[ast.expr] = []
+        if isinstance(node, ast.Call):
+            called = ast.unparse(node.func)
+            if called in ("Finding.of", "Invalid.at", "Invalid"):
+                said = node.args[1:]
+            elif called in known or called == "_Reason":
+                said = node.args[:1]
+        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            name = node.targets[0].id
+            said = [node.value] if name in ("default", "taken") or name.isupper() else []
+            said = [one for one in said if ast.unparse(one).rstrip("'\"").endswith(".")]
+        for one in said:
+            yield from (text for text in samples(one) if " " in text.strip())
+
+
+@pytest.mark.parametrize("module", UPLOADING, ids=lambda module: module.__name__.rpartition(".")[2])
+def test_what_an_upload_can_be_told_is_told_in_german(module: ModuleType) -> None:
+    """If this fails: an upload can be refused in new words, which need a place in the table and a translation."""
+    wanted = {m for m in messages(module) if not any(part in m for part in NOT_BY_THE_FORM)}
+    wanted -= {"4711: 4711"}  # a name, and what is wrong with it, which stands by itself
+    assert wanted
+    assert {message for message in wanted if told(message, GERMAN) == message} == set()
+
+
 # -- publishing, as it is done
 
 
@@ -287,3 +355,23 @@ def test_a_german_reader_of_the_form_reads_german(site: Site, owner: Reader) -> 
     assert "is not a day of the calendar" not in page.text
     english = site.ask("GET", path, owner, None, {"accept-language": "en", "accept": "text/html"})
     assert "&#39;2024-02-30&#39; is not a day of the calendar." in english.text
+
+
+def test_the_api_tells_the_form_s_script_in_its_reader_s_language(site: Site, owner: Reader) -> None:
+    made = site.ask("POST", "/api/records", owner, {"metadata": {}}).json()["id"]
+    at = f"/api/records/{made}/draft/files"
+    german = {"accept-language": "de"}
+    assert site.ask("POST", at, owner, [{"key": "a.csv", "size": 3}], german).status == 201
+    twice = site.ask("POST", at, owner, [{"key": "a.csv", "size": 3}], german)
+    assert twice.status == 400
+    assert twice.json()["message"] == "Eine Datei namens a.csv gibt es schon."
+    early = site.ask("POST", f"{at}/a.csv/commit", owner, None, german)
+    assert (early.status, early.json()["message"]) == (
+        400,
+        "Die Datei a.csv hat noch keinen Inhalt: erst mit PUT senden, dann abschließen.",
+    )
+    # A program hears what it always heard.
+    program = site.reader("program", of=site.reader("programmer"))
+    theirs = site.ask("POST", "/api/records", program, {"metadata": {}}).json()["id"]
+    refused = site.ask("POST", f"/api/records/{theirs}/draft/files/b.csv/commit", program, None, german)
+    assert refused.json()["message"] == f"Record '{theirs}' has no file 'b.csv'."

@@ -17,13 +17,14 @@ from strongroom.web.landing import (
     FILES_A_PAGE,
     description_html,
     file_rows,
+    file_tree,
     link_header,
     pages,
     phrase_url,
     record_page,
     search_url,
 )
-from strongroom.web.render import Viewer
+from strongroom.web.render import Viewer, texts
 from tests.web.samples import CREATED, FILES, FULL, SETTINGS, file, record
 
 VOID = frozenset("meta link input img br hr use path rect circle wbr".split())  # noqa: SIM905
@@ -404,6 +405,57 @@ def test_files_beside_folders_come_first_and_folders_once() -> None:
     rows = [r.key for r in file_rows([file(k) for k in keys], SETTINGS, 1, whole=True)]
     assert rows[0] == "m.txt"
     assert set(rows) == {"m.txt", "a/", "a/1", "a/b/", "a/b/2", "a/c", "z/", "z/9"}
+
+
+class Tree(HTMLParser):
+    """The list of files as it is nested: (folder, whether it is open, what is in it) and names of files."""
+
+    def __init__(self, *keys: str) -> None:
+        super().__init__()
+        self.top: list[Any] = []
+        self.within: list[list[Any]] = [self.top]
+        self.named = self.folder = False
+        self.feed(file_tree(file_rows([file(k) for k in keys], SETTINGS, 1, whole=True), texts("en")))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "details":
+            self.within[-1].append(["", "open" in dict(attrs), []])
+            self.within.append(self.within[-1][-1][2])
+        self.folder = self.folder or tag == "summary"
+        self.named = self.named or ("class", "name") in attrs
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "details":
+            self.within.pop()
+
+    def handle_data(self, data: str) -> None:
+        if self.named and self.folder:
+            self.within[-2][-1][0] = data.strip()
+        elif self.named and data.strip():
+            self.within[-1].append(data)
+        if data.strip():
+            self.named = self.folder = False
+
+
+def test_folders_are_opened_and_closed() -> None:
+    assert Tree("b.txt", "a/c/2", "a/1", "d/3", "e").top == [
+        "b.txt",
+        "e",
+        ["a/", True, ["1", ["c/", True, ["2"]]]],
+        ["d/", True, ["3"]],
+    ]
+
+
+def test_a_long_list_begins_with_its_outermost_folders_closed() -> None:
+    many = [f"{outer}/{inner}/{n}" for outer in "ab" for inner in "xy" for n in range(20)]
+    outer = Tree("m", *many).top
+    assert [f if isinstance(f, str) else tuple(f[:2]) for f in outer] == ["m", ("a/", False), ("b/", False)]
+    assert [f[:2] for f in outer[1][2]] == [["x/", False], ["y/", False]]
+    # A folder around them all is not worth a click.
+    around = Tree(*(f"all/of/it/{key}" for key in many)).top
+    assert around[0][:2] == ["all/", True]
+    assert around[0][2][0][2][0][:2] == ["it/", True]
+    assert [f[:2] for f in around[0][2][0][2][0][2]] == [["a/", False], ["b/", False]]
 
 
 def test_fifty_thousand_files_are_shown_a_page_at_a_time() -> None:

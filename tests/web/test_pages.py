@@ -194,12 +194,28 @@ def test_a_tombstone_keeps_reason_date_and_citation() -> None:
             newer_id=1042,
         )
     )
+    assert "leads to this page" not in page.text  # the DOI is of another place
     assert "Wrong <table>" in page.text
     assert "13 March 2019, by its owner" in page.text
     assert "Doe (2019)" in page.text
     assert "/records/1042" in page.links
     assert page.metas("robots") == ["noindex"]
     assert Page(pages.tombstone_page(1, {}, settings=SETTINGS)).text
+
+
+def test_a_tombstone_cites_as_a_record_does_and_says_where_its_doi_leads() -> None:
+    said = {
+        "citation": "Doe (2019). Rose & <b>. Here.",
+        "title": "Rose & <b>",
+        "doi": f"{SETTINGS.doi_prefix}/x.1",
+    }
+    registered = SETTINGS.model_copy(update={"registrar": "datacite"})
+    page = Page(pages.tombstone_page(1, said, settings=registered))
+    assert "Doe (2019). <i>Rose &amp; &lt;b&gt;</i>. Here." in page.body
+    assert "kept; leads to this page" in page.text
+    alone = Page(pages.tombstone_page(1, {**said, "citation": None}, settings=SETTINGS))
+    assert '<p id="t-cite">Rose &amp; &lt;b&gt;</p>' in alone.body
+    assert "leads to this page" not in alone.text
 
 
 def test_the_log_in_form_carries_where_to_go() -> None:

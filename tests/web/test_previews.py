@@ -10,6 +10,7 @@ from urllib.parse import quote
 import pytest
 
 from strongroom import previews
+from strongroom.http.transfer import guess_type, served_type
 from strongroom.metadata.model import Access, Metadata, RecordData
 from strongroom.settings import Settings
 from strongroom.web import previews as pages
@@ -195,10 +196,21 @@ def test_a_draft_is_shown_as_its_page_will_be(site: Site, owner: Reader) -> None
     from strongroom.web.render import Viewer
     from tests.web.samples import SETTINGS, draft
 
-    page = Page(draft_preview(draft(), settings=SETTINGS, viewer=Viewer(1, "a@example.org", "csrf")))
+    way = ("/uploads/1044", "Back to the form")
+    page = Page(draft_preview(draft(), settings=SETTINGS, viewer=Viewer(1, "a@example.org", "csrf"), way=way))
     assert "This is a preview." in page.text
     assert page.metas("robots") == ["noindex"]
     assert page.json_ld == []
     assert not any(link.startswith("/records/") for link in page.links)
     assert "/uploads/1044" in page.links
     assert page.frames[0].startswith("/uploads/1044/preview/")
+
+
+def test_what_browsers_show_themselves_is_served_as_what_it_is() -> None:
+    """Firefox and Safari play nothing that is called application/octet-stream and must not be looked into."""
+    for kind in previews.KINDS:
+        if kind.name in ("pdf", "image", "audio", "video"):
+            for ending in kind.endings:
+                sent, shown = served_type(guess_type(f"a.{ending}"))
+                assert shown, ending
+                assert sent.startswith("application/pdf" if kind.name == "pdf" else f"{kind.name}/"), ending

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.app import Answer, Reader, Site, running
+from tests.app import PASSWORD, Answer, Reader, Site, running
 from tests.cast import Cast
 from tests.web.browser import Browser
 
@@ -187,3 +187,104 @@ def test_the_page_is_offered_to_those_who_may_use_it(site: Site, cast: Cast) -> 
         assert "This record is yours to edit" in page
         assert (f'href="{at}"' in page) is offered
     assert site.ask("GET", at, editor).status == 403
+
+
+def edit_link(site: Site, owner: Reader, record_id: int) -> str:
+    at = f"/records/{record_id}/share"
+    assert send(site, f"{at}/links", owner, permission="edit").status == 303
+    (address,) = addresses(site.ask("GET", at, owner))
+    return address
+
+
+def log_in(browser: Browser, name: str) -> None:
+    """On the log-in page that is shown."""
+    browser.send("/login", email=f"{name}@example.org", password=PASSWORD)
+
+
+def test_who_has_an_edit_link_logs_in_and_changes_the_draft(site: Site, cast: Cast) -> None:
+    owner, draft = cast.readers["session"], cast.make("draft")
+    site.reader("rewriter")
+    browser = follow(site, edit_link(site, owner, draft.id))
+    form = f"/uploads/{draft.id}"
+    assert browser.path == f"{form}/preview"
+    assert "Log in to change it" in browser.shown.text
+    assert browser.get(form).status == 401
+    (log_in_at,) = {a for a in re.findall(r'href="(/login[^"]*)"', browser.shown.text) if "uploads" in a}
+    browser.get(log_in_at)
+    log_in(browser, "rewriter")
+    assert browser.follow().status == 200
+    assert browser.path == form
+    assert 'id="deposit"' in browser.shown.text
+    assert f"{form}/delete" not in browser.shown.text, "that is the owner's to decide"
+    mark = re.search(r'name="csrf" value="([^"]+)"', browser.shown.text)
+    assert mark
+    said = {"metadata.title": "Changed by a link", "do": "save"}
+    assert browser.post(form, **said, csrf="wrong").status == 403
+    assert browser.post(form, **said, csrf=mark[1]).status == 303
+    draft_at = f"/api/records/{draft.id}/draft"
+    assert site.ask("GET", draft_at, cast.readers["owner"]).json()["metadata"]["title"] == "Changed by a link"
+    # Files go the API's way, with the mark in a header: to the form's own addresses.
+    bucket = re.search(r'data-bucket="([^"]+)"', browser.get(form).text)
+    assert bucket
+    head = {"x-csrf-token": mark[1], "sec-fetch-site": "same-origin"}
+    announced = b'[{"key": "new.txt", "size": 3}]'
+    json_head = {**head, "content-type": "application/json"}
+    assert browser._ask("POST", f"{draft_at}/files", announced, json_head).status == 201
+    assert browser._ask("PUT", f"{draft_at}/files/new.txt/content", b"new", head).status == 200
+    assert browser._ask("PUT", f"/api/files/{bucket[1]}/empty", b"", head).status == 201
+    # The preview, too, knows by what he sees it; and the link alone is still nobody.
+    assert "by a secret link" in browser.get(f"{form}/preview").text
+    assert "Change it" in browser.shown.text
+    session = next(key for key in browser.kept if key[0] == "strongroom")
+    del browser.kept[session]
+    assert browser._ask("POST", f"{draft_at}/files", announced, json_head).status == 403
+    assert browser.post(form, **said, csrf=mark[1]).status == 401
+
+
+def test_who_has_an_edit_link_of_a_record_corrects_it_and_begins_a_version(site: Site, cast: Cast) -> None:
+    owner, record = cast.readers["session"], cast.make("restricted")
+    site.reader("corrector")
+    browser = Browser(site)
+    browser.get("/login")
+    log_in(browser, "corrector")
+    address = edit_link(site, owner, record.id)
+    browser.get(address)
+    browser.get(browser.shown.headers["location"])
+    assert browser.shown.status == 200
+    for verb in ("edit", "new-version"):
+        browser.get(f"/records/{record.id}")
+        begun = browser.send(f"/records/{record.id}/{verb}")
+        assert begun.status == 303
+        assert browser.follow().status == 200
+        assert 'id="deposit"' in browser.shown.text, verb
+        mark = re.search(r'name="csrf" value="([^"]+)"', browser.shown.text)
+        assert mark
+        said = {"metadata.title": f"By {verb}", "do": "save", "csrf": mark[1]}
+        assert browser.post(browser.path, **said).status == 303
+        assert f"By {verb}" in browser.follow().text
+
+
+def test_the_preview_says_who_sees_the_draft(site: Site, cast: Cast) -> None:
+    owner, draft = cast.readers["session"], cast.make("draft")
+    friend = site.session("friend", site.reader("friend"))
+    at, preview = f"/records/{draft.id}/share", f"/uploads/{draft.id}/preview"
+
+    def says(reader: Reader) -> str:
+        page = site.ask("GET", preview, reader).text
+        return page.partition("This is a preview.")[2].partition("</p>")[0]
+
+    assert "Nobody else sees it." in says(owner)
+    send(site, f"{at}/people", owner, permission="view", who="friend@example.org")
+    send(site, f"{at}/links", owner, permission="view")
+    assert "Nobody else sees it." in says(owner), "what is published alone"
+    edit_link(site, owner, cast.make("draft").id)
+    assert "Nobody else sees it." in says(owner), "another's link"
+    send(site, f"{at}/links", owner, permission="preview")
+    assert "Whoever has its secret link sees it too." in says(owner)
+    (given,) = re.findall(rf'action="({at}/people/[^"]+/delete)"', site.ask("GET", at, owner).text)
+    send(site, given, owner)
+    send(site, f"{at}/people", owner, permission="preview", who="friend@example.org")
+    assert "1 other person sees it too, and so does whoever" in says(owner)
+    assert "1 other person sees it too, and so does whoever" in says(friend), "the owner"
+    assert "Back to the form" not in site.ask("GET", preview, friend).text
+    assert "Back to the form" in site.ask("GET", preview, owner).text

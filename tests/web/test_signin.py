@@ -13,11 +13,12 @@ from urllib.parse import parse_qs, quote, urlsplit
 import pytest
 from sqlalchemy import select, update
 
+from strongroom.access import Actor
 from strongroom.accounts import identities as ides
-from strongroom.accounts import profiles, registration
+from strongroom.accounts import merging, profiles, registration
 from strongroom.accounts import service as accounts
 from strongroom.accounts.federation import Provider, Unanswered
-from strongroom.accounts.models import identities, mail_tokens, users
+from strongroom.accounts.models import identities, mail_tokens, sessions, users
 from strongroom.ids import now
 from strongroom.mail import outbox
 from strongroom.web.signin import kept as signin_kept
@@ -348,11 +349,11 @@ def test_identities_are_linked_and_unlinked(place: Place) -> None:
     assert fresh.path == "/login/new", "it opens nothing any more"
 
 
-def test_an_identity_of_another_account_is_refused(place: Place, carberry: Browser) -> None:
+def test_an_identity_of_another_account_is_not_linked(place: Place, carberry: Browser) -> None:
     browser = place.account("thief")
-    page = place.linking(browser, "orcid", oidc.CARBERRY)
-    assert page.status == 409
-    assert "belongs to another account here" in page.text
+    place.linking(browser, "orcid", oidc.CARBERRY)
+    assert browser.path == f"{SETTINGS}/merge/confirm"
+    assert carberry.get("/me/uploads").status == 200
     assert oidc.CARBERRY not in browser.get(LINKS).body.decode()
 
 
@@ -460,6 +461,8 @@ def test_a_provider_that_is_away_is_named(tmp_path_factory: pytest.TempPathFacto
 
 
 def test_nobody_is_sent_elsewhere(place: Place, carberry: Browser) -> None:
+    with place.site.ctx.db.read() as session:
+        key = ides.signing_key(session)
     for evil in (
         "//evil.example",
         "/\\evil.example",
@@ -474,8 +477,14 @@ def test_nobody_is_sent_elsewhere(place: Place, carberry: Browser) -> None:
     ):
         browser = place.browser()
         going = browser.get(f"/login/orcid?next={quote(evil, safe='')}")
-        came = browser.get(place.provider.log_in(going.headers["location"], oidc.CARBERRY))
-        assert (came.status, came.headers["location"]) == (303, "http://testserver/"), evil
+        kept = ides.opened(key, "dance", (browser.cookie("strongroom-way") or "").strip('"'))
+        assert kept is not None
+        assert kept["next"] == "/", evil
+        # What is kept is looked at again when somebody comes back with it.
+        browser.kept["strongroom-way", "/login"] = ides.sealed(key, "dance", {**kept, "next": evil}, 60)
+        if evil in ("//evil.example", "/\t/evil.example", "https://evil.example"):
+            came = browser.get(place.provider.log_in(going.headers["location"], oidc.CARBERRY))
+            assert (came.status, came.headers["location"]) == (303, "http://testserver/"), evil
         shown = browser.get(f"/login?next={quote(evil, safe='')}").body.decode()
         assert 'name="next" value="/"' in shown
     # What only looks odd is a path of ours.
@@ -746,3 +755,167 @@ def test_who_has_no_password_is_sent_a_link(place: Place) -> None:
     browser.get(f"{SETTINGS}/security")
     assert browser.send(f"{SETTINGS}/security/password").status == 303
     assert place.mails("nopassword@example.org")[-1][0] == "reset"
+
+
+# Merging -------------------------------------------------------------------------------------------------------
+
+MERGE = f"{SETTINGS}/merge"
+CONFIRM = f"{MERGE}/confirm"
+
+
+def opened(place: Place, browser: Browser, name: str) -> Answer:
+    """Show that another account is one's own, by its password; the last look."""
+    browser.get(MERGE)
+    browser.send(f"{MERGE}/password", email=f"{name}@example.org", password=PASSWORD)
+    return browser.follow()
+
+
+def number_of(place: Place, name: str) -> tuple[int, bool]:
+    with place.site.ctx.db.read() as session:
+        row = session.execute(select(users.c.id, users.c.is_active).where(users.c.name == name)).one()
+    return int(row.id), bool(row.is_active)
+
+
+def test_two_accounts_become_one_by_their_passwords(place: Place) -> None:
+    browser, other = place.account("stays"), place.account("goes")
+    mine, theirs = number_of(place, "stays")[0], number_of(place, "goes")[0]
+    record = place.site.desk.deposit(Actor(user_id=theirs, via="session"))
+    assert "I have another account here" in browser.get(LINKS).body.decode()
+    browser.get(MERGE)
+    wrong = browser.send(f"{MERGE}/password", email="goes@example.org", password="not it")
+    assert (wrong.status, 'aria-invalid="true"' in wrong.text) == (401, True)
+    assert browser.send(f"{MERGE}/password", email="stays@example.org", password=PASSWORD).status == 409
+    assert "the account that you are logged in to" in browser.shown.text
+    page = opened(place, browser, "goes")
+    assert (page.status, browser.path) == (200, CONFIRM)
+    for words in ("stays@example.org", "goes@example.org", "1 record,"):
+        assert words in page.text
+    (cookie,) = [c for c in browser.kept if c[0] == "strongroom-merge"]
+    assert cookie[1] == MERGE
+    before = browser.cookie("strongroom")
+    done = browser.send(CONFIRM)
+    assert (done.status, done.headers["location"]) == (303, f"http://testserver{LINKS}?merged=1")
+    assert "Your two accounts are one" in browser.follow().text
+    assert browser.who == "stays"
+    assert browser.cookie("strongroom") != before
+    assert browser.cookie("strongroom-merge") is None
+    assert number_of(place, "goes") == (theirs, False)
+    assert place.site.desk.record(Actor(user_id=mine, via="session"), record).owner_id == mine
+    assert other.get(LINKS).status == 401
+    assert place.log_in("goes@example.org").cookie("strongroom") is None
+    for name in ("stays", "goes"):
+        assert [kind for kind, _ in place.mails(f"{name}@example.org")] == ["accounts-merged"]
+
+
+def test_an_identity_of_another_account_of_ones_own_offers_to_merge(place: Place) -> None:
+    """ORCID opens the other account: linking it leads to the offer, and nothing has happened yet."""
+    sub = "0000-0001-6187-6610"
+    came = place.browser()
+    place.by(came, "orcid", sub)
+    came.send("/login/new", name="By Orcid", email="byorcid@example.org")
+    browser = place.account("linking")
+    page = place.linking(browser, "orcid", sub)
+    assert (page.status, browser.path) == (200, CONFIRM)
+    assert sub in page.text
+    assert sub not in browser.get(LINKS).body.decode()
+    assert came.get("/me/uploads").status == 200
+    # The same from the page for it; nobody's identity opens nothing, and is not linked by the way.
+    for other, status in (("0000-0002-0862-346X", 404), (sub, 200)):
+        browser.get(MERGE)
+        csrf = re.search(r'name="csrf" value="([^"]+)"', browser.shown.body.decode())
+        assert csrf
+        shown = browser.post(f"{MERGE}/provider", provider="orcid", csrf=csrf[1]).body.decode()
+        (address,) = re.findall(r'http-equiv="refresh" content="0;url=([^"]+)"', shown)
+        assert place.at(browser, address.replace("&amp;", "&"), other).status == status
+    assert browser.send(CONFIRM).status == 303
+    assert sub in browser.follow().text
+    again = place.browser()
+    place.by(again, "orcid", sub, "/me/uploads")
+    assert again.who == "linking"
+    # One's own is no other account.
+    browser.get(MERGE)
+    csrf = re.search(r'name="csrf" value="([^"]+)"', browser.shown.body.decode())
+    assert csrf
+    shown = browser.post(f"{MERGE}/provider", provider="orcid", csrf=csrf[1]).body.decode()
+    (address,) = re.findall(r'http-equiv="refresh" content="0;url=([^"]+)"', shown)
+    assert place.at(browser, address.replace("&amp;", "&"), sub).status == 409
+
+
+def test_merging_needs_both_proofs_in_one_session(place: Place) -> None:
+    place.site.reader("victim")
+    number = str(number_of(place, "victim")[0])
+    browser = place.account("merger")
+    assert browser.get(CONFIRM).status == 403, "nothing was shown yet"
+    csrf = re.search(r'name="csrf" value="([^"]+)"', browser.shown.body.decode())
+    assert csrf
+    assert browser.post(CONFIRM, csrf=csrf[1], other=number).status == 403
+    opened(place, browser, "victim")
+    proof = browser.kept["strongroom-merge", MERGE].strip('"')
+    # Without the mark of the session; for another account than the one looked at.
+    assert browser.post(CONFIRM, other=number).status == 403
+    assert browser.post(CONFIRM, csrf=csrf[1], other="1").status == 409
+    # In another session of the same account, in another account's, and written by somebody else.
+    for somebody, kept in (
+        (place.log_in("merger@example.org"), proof),
+        (place.account("merger2"), proof),
+        (browser, ("x" if proof[0] != "x" else "y") + proof[1:]),
+    ):
+        somebody.kept["strongroom-merge", MERGE] = kept
+        assert somebody.get(CONFIRM).status == 403
+        mark = re.search(r'name="csrf" value="([^"]+)"', somebody.shown.body.decode())
+        assert mark
+        somebody.kept["strongroom-merge", MERGE] = kept
+        assert somebody.post(CONFIRM, csrf=mark[1], other=number).status == 403
+    # Too old: the proof, and the log-in.
+    with place.site.ctx.db.read() as session:
+        key = ides.signing_key(session)
+    content = ides.opened(key, "merge", proof)
+    assert content is not None
+    browser.kept["strongroom-merge", MERGE] = ides.sealed(key, "merge", content, -1)
+    assert browser.get(CONFIRM).status == 403
+    browser.kept["strongroom-merge", MERGE] = proof
+    assert browser.get(CONFIRM).status == 200
+    here = accounts.digest(browser.cookie("strongroom") or "")
+    long_ago = now() - merging.RECENT
+    with place.site.ctx.db.begin() as session:
+        session.execute(update(sessions).where(sessions.c.hash == here).values(created=long_ago))
+    look = browser.shown
+    assert "opens another account here, which can be merged" in browser.get(CONFIRM).text
+    browser.shown, browser.kept["strongroom-merge", MERGE] = look, proof
+    assert browser.send(CONFIRM).status == 403
+    text = browser.get(MERGE).body.decode()
+    assert "Log in again" in text
+    assert 'name="password"' not in text
+    assert (
+        browser.post(f"{MERGE}/password", csrf=csrf[1], email="victim@example.org", password=PASSWORD).status
+        == 303
+    )
+    assert browser.post(f"{MERGE}/provider", csrf=csrf[1], provider="orcid").status == 303
+    browser.follow()
+    assert browser.path == MERGE
+    # A link by mail opens an account, but it does not merge one: who chose a password by it starts anew.
+    browser = place.log_in("merger@example.org")
+    opened(place, browser, "victim")
+    reader = place.browser()
+    reader.get("/forgotten")
+    reader.send("/forgotten", email="victim@example.org")
+    path = place.link("victim@example.org")
+    reader.get(path)
+    assert reader.send(path, password="by the link").status == 303
+    assert reader.get(CONFIRM).status == 403
+    assert browser.send(CONFIRM).status == 403, "the password that was shown is no more"
+    assert number_of(place, "victim")[1]
+
+
+def test_a_blocked_account_is_not_merged(place: Place) -> None:
+    browser, other = place.account("sound"), place.account("disabled")
+    place.linking(other, "oidc", "someone-switched-off")
+    opened(place, browser, "disabled")
+    with place.site.ctx.db.begin() as session:
+        session.execute(update(users).where(users.c.name == "disabled").values(is_active=False))
+    assert browser.send(CONFIRM).status == 403
+    browser.get(MERGE)
+    assert browser.send(f"{MERGE}/password", email="disabled@example.org", password=PASSWORD).status == 401
+    page = place.linking(browser, "oidc", "someone-switched-off")
+    assert page.status == 403
+    assert "switched off" in page.text

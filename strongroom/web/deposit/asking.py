@@ -6,7 +6,6 @@ import functools
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -16,10 +15,9 @@ from strongroom.errors import (
     StrongroomError,
     Unauthenticated,
 )
-from strongroom.http import problems
-from strongroom.http.deps import actor_of, context, number, reading, writing
-from strongroom.web.answers import lang_of, signed_in, viewer_of
-from strongroom.web.findings import told_all, told_json
+from strongroom.http.deps import actor_of, number, reading, writing
+from strongroom.web.answers import error_json, lang_of, signed_in, viewer_of
+from strongroom.web.findings import told_all
 from strongroom.web.render import Viewer, texts
 
 T = TypeVar("T")
@@ -70,10 +68,6 @@ def told_as_asked(handler: Handler) -> Handler:
         except StrongroomError as error:
             if "json" not in request.headers.get("accept", ""):
                 raise
-            status = problems.status_of(error, context(request).settings)
-            body = told_json(problems.as_json(error, status), texts(lang_of(request)))
-            return Response(
-                orjson.dumps(body), status, problems.headers_of(error), media_type="application/json"
-            )
+            return error_json(request, error)
 
     return inner

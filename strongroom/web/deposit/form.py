@@ -24,9 +24,10 @@ from strongroom.http.deps import context, in_thread
 from strongroom.metadata.model import RecordData
 from strongroom.records import drafts, queries
 from strongroom.settings import Settings
-from strongroom.web import fields, landing
+from strongroom.web import fields
 from strongroom.web.answers import go, lang_of, own_page, signed_in
-from strongroom.web.deposit.asking import as_viewer, do, id_of, look, told_as_asked, told_of, user_of
+from strongroom.web.deposit.asking import do, id_of, look, told_as_asked, told_of, user_of
+from strongroom.web.deposit.looking import preview_html
 from strongroom.web.deposit.page import form_html, show_again
 from strongroom.web.deposit.prefilling import prefill_page
 from strongroom.web.deposit.saving import (
@@ -48,7 +49,7 @@ async def form_page(request: Request) -> Response:
     ctx, draft_id = context(request), id_of(request)
     rows = [p for p in request.query_params.getlist("add")[:5] if re.fullmatch(r"[a-z_.0-9]+(!own)?", p)]
 
-    def work(session: Session, actor: Actor) -> tuple[Actor, Seen] | str:
+    def work(session: Session, actor: Actor) -> tuple[Actor, Seen] | bytes | str:
         seen = see(ctx, session, actor, draft_id)
         if seen is None:
             try:
@@ -58,18 +59,16 @@ async def form_page(request: Request) -> Response:
             if not mine:
                 raise NotFound()
             return f"/records/{draft_id}"
+        if not may_edit(actor, seen.view):  # who may only look, looks
+            return preview_html(request, session, actor, seen.view)
         return actor, seen
 
     def whole() -> bytes | str:
         with ctx.db.read() as session:
             found = work(session, user_of(session, request))
-        if isinstance(found, str):
+        if isinstance(found, bytes | str):
             return found
         actor, seen = found
-        if not may_edit(actor, seen.view):  # who may only look, looks
-            return landing.draft_preview(
-                seen.view, settings=ctx.settings, lang=lang_of(request), viewer=as_viewer(actor)
-            )
         return form_html(request, actor, seen, more_rows=rows)
 
     done = await in_thread(request, whole)

@@ -18,7 +18,7 @@ from strongroom.errors import (
 )
 from strongroom.http.deps import context, if_match
 from strongroom.ids import iso, today
-from strongroom.metadata import checks, rdm
+from strongroom.metadata import checks, identifiers, rdm
 from strongroom.metadata.model import RecordData
 from strongroom.records import drafts, typed
 from strongroom.vocabularies import service as vocabularies
@@ -164,11 +164,19 @@ _ROR: Final = re.compile(r"(?:https?://)?(?:ror\.org/)?(0[a-hj-km-np-tv-z|0-9]{6
 
 
 def give_ids(ctx: Context, form: dict[str, str]) -> None:
-    """Without script: give typed names of organisations, funders and awards their ids, where one has exactly this name."""
+    """Without script: give typed names of organisations, funders and awards their ids, where one has exactly this name.
+
+    An ORCID iD that was typed as a family name goes where it belongs.
+    """
     asked = 0
     for name in list(form):
         text = form[name].strip()
         if not text:
+            continue
+        if name.endswith(".family_name"):
+            orcid = name.removesuffix("person_or_org.family_name") + "orcid"
+            if form.get(orcid) == "" and identifiers.valid(text, "orcid"):
+                form[orcid], form[name] = text, ""
             continue
         if re.search(r"\.affiliations\.\d+\.name$", name):
             kind, start = "affiliations", name.removesuffix("name")

@@ -21,10 +21,11 @@ from strongroom.metadata import html
 from strongroom.metadata.model import Metadata, RecordData
 from strongroom.records import drafts, typed
 from strongroom.records.publish import publish as publish_draft
-from strongroom.web import fields, landing
+from strongroom.web import fields, links
 from strongroom.web.answers import form_of, go, lang_of, page
 from strongroom.web.deposit.access import visible_of
 from strongroom.web.deposit.asking import as_viewer, do, id_of, look
+from strongroom.web.deposit.looking import preview_html
 from strongroom.web.deposit.page import show_again
 from strongroom.web.deposit.seen import FILES_SHOWN, Seen, see_to_change
 from strongroom.web.findings import told
@@ -64,7 +65,9 @@ async def create(request: Request) -> Response:
 async def _begin(request: Request, work: Callable[[Session, Actor], int]) -> Response:
     await form_of(request)
     made = await do(request, work)
-    return go(request, f"/uploads/{made}", 303)
+    answer = go(request, f"/uploads/{made}", 303)
+    links.carry(request, answer, made)
+    return answer
 
 
 async def edit(request: Request) -> Response:
@@ -148,7 +151,7 @@ async def publish(request: Request) -> Response:
 
 async def preview(request: Request) -> Response:
     """GET /uploads/{id}/preview: the record's page as it will be; who came by a share link needs no account."""
-    ctx, lang = context(request), lang_of(request)
+    ctx = context(request)
 
     def work() -> bytes:
         with ctx.db.read() as session:
@@ -158,11 +161,7 @@ async def preview(request: Request) -> Response:
             view = drafts.view(session, actor, id_of(request), most=FILES_SHOWN)
             if view is None:
                 raise NotFound()
-            by_link = not actor.is_user
-            viewer = None if by_link else as_viewer(actor)
-            return landing.draft_preview(
-                view, settings=ctx.settings, lang=lang, viewer=viewer, by_link=by_link
-            )
+            return preview_html(request, session, actor, view)
 
     return page(await in_thread(request, work))
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from strongroom.web.signin.first import first, first_form
 from strongroom.web.signin.mailed import confirm, confirm_form, reset, reset_form
+from strongroom.web.signin.merging import PAGES as MERGING
 from strongroom.web.signin.passwords import (
     forgotten,
     forgotten_form,
@@ -34,4 +35,5 @@ PAGES: list[tuple[str, str, Callable[..., Any]]] = [
     ("POST", "/confirm/{token}", confirm),
     ("GET", "/reset/{token}", reset_form),
     ("POST", "/reset/{token}", reset),
+    *MERGING,
 ]

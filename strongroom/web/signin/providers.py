@@ -15,19 +15,22 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from strongroom.accounts import federation, identities
+from strongroom.accounts import merging as proven
 from strongroom.accounts.federation import Claimed, Dance, Provider
+from strongroom.accounts.merging import Proof
 from strongroom.errors import (
     Conflict,
     NotFound,
     StrongroomError,
 )
-from strongroom.http.deps import actor_of, context, in_thread
+from strongroom.http.deps import actor_of, context, cookie_name, in_thread
 from strongroom.web import findings
 from strongroom.web.answers import go, lang_of
 from strongroom.web.render import texts
 from strongroom.web.signin.first import welcome
 from strongroom.web.signin.kept import forget, keep, key_of, sealed, way_cookie
 from strongroom.web.signin.passwords import login_page
+from strongroom.web.signin.proofs import MERGE, offer
 from strongroom.web.signin.steps import PRIVATE, new_session, safe_next, signed_in, step_page
 from strongroom.web.signin.ways import IDENTITIES
 
@@ -72,11 +75,16 @@ async def ask(provider: Provider, step: Callable[..., T], *args: Any) -> T:
         raise federation.Unanswered() from None
 
 
-async def dance(request: Request, provider: Provider, next_url: str, linking: int = 0) -> tuple[str, str]:
-    """Where the browser goes to log in at a provider, and the cookie that it takes along. Raises Unanswered."""
+async def dance(
+    request: Request, provider: Provider, next_url: str, linking: int = 0, *, merging: bool = False
+) -> tuple[str, str]:
+    """Where the browser goes to log in at a provider, and the cookie that it takes along. Raises Unanswered.
+
+    `linking` is the account that is to have the identity; `merging` says that it is to open another one instead.
+    """
     url, kept = await ask(provider, federation.begin, provider, _back(request, provider))
     key = await in_thread(request, key_of, request)
-    content = {**asdict(kept), "next": next_url, "linking": linking}
+    content = {**asdict(kept), "next": next_url, "linking": linking, "merging": merging}
     return url, sealed(key, "dance", content, DANCE)
 
 
@@ -121,6 +129,7 @@ async def callback(request: Request) -> Response:
     )
     next_url = safe_next(kept["next"]) if kept else "/"
     linking = int(kept["linking"]) if kept else 0
+    merging = bool(kept["merging"]) if kept else False
     try:
         if kept is None:
             raise federation.Distrusted()
@@ -131,12 +140,12 @@ async def callback(request: Request) -> Response:
         status = 503 if isinstance(error, federation.Unanswered) else 403
         said = told(request, provider, error)
         if linking:
-            return _step_back(request, said, status)
+            return _step_back(request, said, status, merging=merging)
         answer = login_page(request, next_url=next_url, error=said, status=status)
         forget(answer, request)
         return answer
     if linking:
-        return await _link(request, claimed, linking)
+        return await _link(request, claimed, linking, merging=merging)
 
     def work() -> str | bool:
         with ctx.db.begin() as session:
@@ -161,44 +170,61 @@ async def callback(request: Request) -> Response:
     return await welcome(request, claimed, next_url)
 
 
-def _step_back(request: Request, said: str, status: int) -> Response:
+def _step_back(request: Request, said: str, status: int, *, merging: bool = False) -> Response:
     _ = texts(lang_of(request)).gettext
     answer = step_page(
         request,
-        _("Link a way to log in"),
+        _("Merge two accounts") if merging else _("Link a way to log in"),
         problem=said,
-        links=[(IDENTITIES, _("Back to your identities"))],
+        links=[(MERGE if merging else IDENTITIES, _("Back") if merging else _("Back to your identities"))],
         status=status,
     )
     forget(answer, request)
     return answer
 
 
-async def _link(request: Request, claimed: Claimed, linking: int) -> Response:
-    ctx = context(request)
+async def _link(request: Request, claimed: Claimed, linking: int, *, merging: bool) -> Response:
+    """Link the identity; where it opens another account, offer to merge that one."""
+    ctx, lang = context(request), lang_of(request)
+    _ = texts(lang).gettext
 
-    def work() -> None:
+    def work() -> Proof | None:
         with ctx.db.begin() as session:
             actor = actor_of(session, request)
             # Whoever began is who is logged in now: else another's identity would be put on this account.
             if actor.via != "session" or actor.user_id != linking:
                 raise federation.Distrusted()
-            identities.link(session, ctx.settings, actor, claimed, lang_of(request))
+            there = identities.find(session, claimed)
+            if merging or (there is not None and there.id != linking):
+                return proven.by_identity(
+                    session, actor, request.cookies.get(cookie_name(request), ""), claimed
+                )
+            identities.link(session, ctx.settings, actor, claimed, lang)
+            return None
 
     try:
-        await in_thread(request, work)
-    except Conflict:
-        _ = texts(lang_of(request)).gettext
-        said = _(
-            "%(label)s can't be linked: it belongs to another account here, or your account has an ORCID iD "
-            "already. Unlink that first."
+        proof = await in_thread(request, work)
+    except proven.Same:
+        said = _("This opens the account that you are logged in to: there is nothing to merge.")
+        return _step_back(request, said, 409, merging=True)
+    except proven.Closed:
+        return _step_back(
+            request, _("This account is switched off. Write to the operator."), 403, merging=True
         )
+    except Conflict:
+        said = _("%(label)s can't be linked: your account has an ORCID iD already. Unlink that first.")
         return _step_back(request, said % {"label": claimed.label}, 409)
     except federation.Distrusted as error:
         return _step_back(
             request, told(request, provider_of(request, claimed.provider), error), 403
         )  # fmt: skip
-    request.app.state.wake()
-    answer = go(request, f"{IDENTITIES}?linked={quote(claimed.provider)}", 303)
+    if proof is not None:
+        answer = await offer(request, proof)
+    elif merging:
+        said = _("No account here opens with %(label)s: log in as somebody else there, or in another way.")
+        return _step_back(request, said % {"label": claimed.label}, 404, merging=True)
+    else:
+        request.app.state.wake()
+        answer = go(request, f"{IDENTITIES}?linked={quote(claimed.provider)}", 303)
     forget(answer, request)
     return answer

@@ -35,10 +35,12 @@ async function draw(lib, doc, leaf, number) {
 async function show() {
   const lib = await import(box.dataset.lib);
   lib.GlobalWorkerOptions.workerSrc = box.dataset.worker;
+  // Beside it lie the tables and fonts that files may use without bringing them; it asks for those it needs.
+  const beside = new URL(".", new URL(box.dataset.lib, location.href)).href;
   // No eval, no files of the worker's own, no scripts or forms of the document.
   const doc = await lib.getDocument({
     url: box.dataset.src, isEvalSupported: false, enableXfa: false, useWorkerFetch: false, useWasm: false,
-    useSystemFonts: true, disableAutoFetch: true, withCredentials: new URL(box.dataset.src, location.href).origin === location.origin,
+    cMapUrl: `${beside}cmaps/`, standardFontDataUrl: `${beside}fonts/`, useSystemFonts: true, disableAutoFetch: true, withCredentials: new URL(box.dataset.src, location.href).origin === location.origin,
   }).promise;
   const first = await doc.getPage(1);
   const shape = first.getViewport({ scale: 1 });

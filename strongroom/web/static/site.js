@@ -37,6 +37,16 @@ document.addEventListener("change", (event) => {
   if (form) form.requestSubmit();
 });
 
+// What the deposit form keeps in this browser goes when its owner logs out, and when somebody else logs in.
+const out = document.querySelector('form[action="/logout"]');
+const whose = () => { try { return localStorage.getItem("deposit-user"); } catch { return null; } };
+if (out && whose() && whose() !== out.dataset.user) import("./deposit/kept.js").then((kept) => kept.own(out.dataset.user));
+out?.addEventListener("submit", (event) => {
+  if (!whose()) return;
+  event.preventDefault();
+  import("./deposit/kept.js").then((kept) => kept.logOut(out), () => out.submit());
+});
+
 // Suggestions in search fields: the script comes when one is first used.
 document.addEventListener("focusin", (event) => {
   const input = event.target.closest("input[data-suggest]");

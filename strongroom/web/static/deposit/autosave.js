@@ -51,6 +51,8 @@ export class Saver {
     this.tries = 0;
     this.conflict = null;
     this.leaving = false;
+    this.ended = false;
+    this.offered = null; // words of last time
     this.findings = [];
   }
 
@@ -76,6 +78,7 @@ export class Saver {
   }
 
   changed() {
+    if (this.ended) return;
     clearTimeout(this.keeping);
     this.keeping = setTimeout(() => this.keep(), 200);
     if (!this.dirty) return;
@@ -94,15 +97,34 @@ export class Saver {
 
   soon(wait) {
     clearTimeout(this.timer);
+    if (this.ended) return;
     this.timer = setTimeout(() => this.save(), wait);
+  }
+
+  /** The session was ended on purpose: what is here is neither kept nor sent any more. */
+  end() {
+    this.ended = true;
+    clearTimeout(this.timer);
+    clearTimeout(this.keeping);
+    this.state("failed", { reason: t("logged out"), final: true });
   }
 
   /** Writes what is typed into this browser, until the server has it. */
   keep() {
+    if (this.ended) return;
     try {
-      if (this.dirty) localStorage.setItem(this.key, JSON.stringify({ at: Date.now(), fields: fieldsOf(this.form) }));
-      else localStorage.removeItem(this.key);
+      if (this.dirty) localStorage.setItem(this.key, JSON.stringify({ at: Date.now(), fields: this.unsaved() }));
+      else if (!this.offered) localStorage.removeItem(this.key);
     } catch { /* no storage: the server has it in a moment */ }
+  }
+
+  /** What is typed; beside words that were found and wait to be brought back, what was typed since. */
+  unsaved() {
+    const fields = fieldsOf(this.form);
+    if (!this.offered) return fields;
+    const all = byName(this.offered);
+    for (const [name, value] of byName(fields)) if (value !== (this.base.get(name) ?? "")) all.set(name, value);
+    return [...all];
   }
 
   body(button) {
@@ -116,7 +138,7 @@ export class Saver {
   /** Saves now; true when the server has everything that was typed when this was called. */
   async save() {
     clearTimeout(this.timer);
-    if (this.conflict) return false;
+    if (this.conflict || this.ended) return false;
     if (this.running) {
       await this.running;
       return this.dirty ? this.save() : true;
@@ -185,7 +207,7 @@ export class Saver {
   /** The page goes away: the browser sends it after the page, if it is short enough. */
   leave() {
     this.keep();
-    if (!this.dirty || this.conflict || this.leaving) return;
+    if (!this.dirty || this.conflict || this.leaving || this.ended) return;
     const size = fieldsOf(this.form).reduce((sum, [name, value]) => sum + name.length + value.length * 2 + 150, 0);
     if (size > KEEPALIVE_MAX || document.visibilityState !== "hidden") return;
     clearTimeout(this.timer);
@@ -260,7 +282,7 @@ export class Saver {
     this.setRevision(body?.revision);
     for (const one of taken) {
       take(this.form, one);
-      for (const [name, value] of Object.entries(one.fields)) this.base.set(name, value);
+      this.known(one);
     }
     if (taken.length) this.told(taken, body?.yours);
     if (!open.length) {
@@ -275,6 +297,13 @@ export class Saver {
   }
 
   merges = 0;
+
+  /** What they wrote is what both began from; of a list also the rows that are gone. */
+  known(one) {
+    const start = `${one.field}.`;
+    for (const name of [...this.base.keys()]) if (name === one.field || name.startsWith(start)) this.base.delete(name);
+    for (const [name, value] of Object.entries(one.fields)) this.base.set(name, value);
+  }
 
   told(taken, own) {
     const names = [...new Set(taken.map((one) => one.label || one.field))].join(", ");
@@ -291,7 +320,7 @@ export class Saver {
     const items = open.map((one) => {
       const answer = (theirs) => () => {
         if (theirs) take(this.form, one);
-        for (const [name, value] of Object.entries(one.fields)) this.base.set(name, value);
+        this.known(one);
         left.delete(one);
         const next = item.nextElementSibling || item.previousElementSibling;
         item.remove();
@@ -328,7 +357,12 @@ export class Saver {
       return;
     }
     const at = new Date(kept.at).toLocaleString(document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" });
-    const forget = () => { localStorage.removeItem(this.key); note.remove(); };
+    this.offered = kept.fields; // here they stay until somebody chose
+    const forget = () => {
+      this.offered = null;
+      this.keep();
+      note.remove();
+    };
     const note = el("div.note.warn.recovered", { role: "alert" }, icon("alert"), el("div", {},
       el("b", {}, t("unsaved words", { time: at })),
       el("p.row", {},
@@ -338,6 +372,7 @@ export class Saver {
   }
 
   restore(fields) {
+    this.offered = null;
     for (const [name] of fields) ensure(this.form, name);
     for (const [name, value] of byName(fields)) set(this.form, name, value);
     this.changed();

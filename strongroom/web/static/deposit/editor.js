@@ -189,6 +189,12 @@ export function enhance(textarea) {
   for (const key of ["Ctrl-k", "Meta-k"]) editor.setKeyHandler(key, (_, event) => { event.preventDefault(); openLink(); });
 
   const toggle = (tag, on, off) => () => (editor.hasFormat(tag) ? editor[off]() : editor[on]());
+  // Formulas stay TeX: readers and search see them as they were typed.
+  const formula = () => {
+    const inside = editor.getSelectedText();
+    editor.insertPlainText(`\\(${inside}\\)`);
+    if (!inside) for (let n = 0; n < 2; n += 1) getSelection().modify("move", "backward", "character");
+  };
   const list = (tag, on) => () => (editor.hasFormat(tag) ? editor.removeList() : editor[on]());
   const tools = [
     ["bold", "B", toggle("B", "bold", "removeBold"), el("b", {}, "B")],
@@ -196,9 +202,10 @@ export function enhance(textarea) {
     ["link", "A", openLink, icon("link")],
     ["bullets", "UL", list("UL", "makeUnorderedList"), icon("list")],
     ["numbers", "OL", list("OL", "makeOrderedList"), icon("numbers")],
+    ["formula", "", formula, icon("formula")],
   ].map(([key, tag, act, mark], n) => {
     const one = el("button", {
-      type: "button", "aria-label": t(key), title: t(key), "aria-pressed": "false", tabindex: n ? "-1" : "0", "data-tag": tag,
+      type: "button", "aria-label": t(key), title: t(key), "aria-pressed": tag ? "false" : null, tabindex: n ? "-1" : "0", "data-tag": tag,
       onmousedown: (event) => event.preventDefault(), // the selection stays in the text
       onclick: () => { act(); if (tag !== "A") root.focus(); },
     }, mark);
@@ -215,7 +222,7 @@ export function enhance(textarea) {
     next.focus();
   });
   const press = () => {
-    for (const one of tools) one.setAttribute("aria-pressed", String(editor.hasFormat(one.dataset.tag)));
+    for (const one of tools) if (one.dataset.tag) one.setAttribute("aria-pressed", String(editor.hasFormat(one.dataset.tag)));
   };
   editor.addEventListener("pathChange", press);
   editor.addEventListener("select", press);

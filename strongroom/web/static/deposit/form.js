@@ -2,6 +2,7 @@
 
 import { Saver } from "./autosave.js";
 import { enhance } from "./editor.js";
+import * as kept from "./kept.js";
 import * as keywords from "./keywords.js";
 import { ask, csrf, el, icon, page, say, t } from "./page.js";
 import * as related from "./related.js";
@@ -29,6 +30,7 @@ if (form) {
   rows.whenAdded((root) => { for (const one of root.querySelectorAll("textarea[data-editor]")) enhance(one); });
   await breathe();
 
+  await kept.own(document.querySelector('form[action="/logout"]')?.dataset.user || "");
   const saver = new Saver(form);
   saver.start();
 
@@ -45,6 +47,18 @@ if (form) {
     });
     uploads.start();
   }
+
+  kept.ending({
+    async save() {
+      if (saver.dirty) await saver.save();
+      saver.keep();
+    },
+    get busy() { return Boolean(uploads?.busy); },
+    end: () => {
+      saver.end();
+      uploads?.end();
+    },
+  });
 
   /** What stands beside the form, as the server has it now. */
   function sides(fresh) {

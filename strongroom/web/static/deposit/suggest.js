@@ -11,6 +11,7 @@ const short = (text, most = 140) => (text && text.length > most ? `${text.slice(
 const lines = Object.entries(JSON.parse(document.getElementById("licence-lines")?.textContent || "{}")).sort(([a], [b]) => b.length - a.length);
 /** What a licence permits, by the beginning of its id, the longest first (web/words.py). */
 const permits = (id) => lines.find(([start]) => id.startsWith(start))?.[1] || "";
+const ORCID = /^(?:orcid:\s*|(?:https?:\/\/)?orcid\.org\/)?(\d{4}-?\d{4}-?\d{4}-?\d{3}[\dX])$/i;
 const idOf = (hit, scheme) => hit.identifiers?.find((one) => one.scheme === scheme)?.identifier || "";
 
 // kind → how to ask, how an entry is shown: [what goes into the field, beside it, a line below].
@@ -135,6 +136,7 @@ export function combobox(input, kind, own = {}) {
   }
 
   input.addEventListener("input", () => {
+    if (kind === "names" && movedOrcid(input)) return close();
     // Other words than the entry's are no longer the entry.
     const hidden = idField(input);
     if (hidden?.type === "hidden" && hidden.value && input.value.trim() !== input.dataset.chosen) {
@@ -143,6 +145,7 @@ export function combobox(input, kind, own = {}) {
     }
     clearTimeout(timer);
     timer = setTimeout(look, WAIT);
+    return undefined;
   });
   input.addEventListener("keydown", (event) => {
     if (event.isComposing) return;
@@ -234,6 +237,33 @@ function fillRow(kind, input, hit) {
   }
 }
 
+const wholeOrcid = (text) => ORCID.exec(text.trim())?.[1].replace(/-/g, "").toUpperCase().replace(/.{4}(?=.)/g, "$&-") || "";
+
+/** A whole ORCID iD that was typed as a name goes where it belongs; whether it was one. */
+function movedOrcid(input) {
+  const id = wholeOrcid(input.value);
+  const field = idField(input);
+  if (!id || !field) return false;
+  input.value = "";
+  field.value = id;
+  field.dispatchEvent(new Event("input", { bubbles: true }));
+  return true;
+}
+
+/** Who has this ORCID iD, if it is known here: the row's name, where there is none yet. */
+async function nameOrcid(field) {
+  const id = wholeOrcid(field.value);
+  const name = field.closest("[data-row]")?.querySelector('[name$=".family_name"]');
+  if (!id || !name || name.value) return;
+  try {
+    const answer = await fetch(`/api/names?${new URLSearchParams({ suggest: id, size: "3" })}`, { headers: { Accept: "application/json" } });
+    const hit = answer.ok && (await answer.json()).hits.hits.find((one) => idOf(one, "orcid") === id);
+    if (!hit || name.value || wholeOrcid(field.value) !== id) return;
+    fillRow("names", name, hit);
+    say(t("chosen", { name: hit.name }));
+  } catch { /* no network: the iD stands by itself */ }
+}
+
 function inside(row, name, what) {
   const group = [...row.querySelectorAll("[data-rows]")].find((one) => one.dataset.rows.endsWith(`.${name}`));
   if (!group) return null;
@@ -256,6 +286,9 @@ function describe(input, kind, hit) {
 }
 
 export function start() {
+  document.getElementById("deposit")?.addEventListener("input", (event) => {
+    if (event.target.name?.endsWith(".orcid")) nameOrcid(event.target);
+  });
   whenAdded((root) => {
     for (const input of root.querySelectorAll("input[data-suggest]")) enhance(input);
   });

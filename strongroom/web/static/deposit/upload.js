@@ -98,6 +98,7 @@ export class Uploads {
       this.add(chosen.map((file) => ({ file, key: file.webkitRelativePath || file.name })));
     });
     for (const what of this.section.querySelectorAll('button[value="upload"], [data-unfinished]')) what.hidden = true;
+    for (const what of zone.querySelectorAll("[data-plain], [data-live-help]")) what.hidden = "plain" in what.dataset;
     const words = zone.querySelector(`label[for="${input?.id}"]`)?.closest("p");
     words?.replaceChildren(el("b", {}, t("drop here")), ", ", t("or"), " ", el("label.linkish", { for: input.id }, t("choose files")), ` ${t("or")} `,
       button(t("choose a folder"), { kind: "linkish", onclick: () => folder.click() }));
@@ -107,7 +108,7 @@ export class Uploads {
     }
     zone.append(folder);
     this.dropping();
-    addEventListener("beforeunload", (event) => { if (this.busy) event.preventDefault(); });
+    addEventListener("beforeunload", (event) => { if (this.busy && !this.ended) event.preventDefault(); });
     return this.resume();
   }
 
@@ -198,7 +199,7 @@ export class Uploads {
   // Sending ─────────────────────────────────────────────────────────────────────────────────────────────
 
   run() {
-    if (this.pausedAll) return;
+    if (this.pausedAll || this.ended) return;
     const all = [...this.items.values()];
     const going = all.filter((one) => one.state === "uploading" || one.state === "broken").length;
     const next = all.filter((one) => one.state === "waiting" && one.file).slice(0, Math.max(0, FILES_AT_ONCE - going));
@@ -391,7 +392,10 @@ export class Uploads {
         throw error;
       }
       if (entry.status === "completed") return this.done(item, entry);
-      if (entry.status === "failed") throw new Error(entry.transfer?.error || t("verification failed"));
+      if (entry.status === "failed") {
+        await this.request(`${this.url(item.key)}/commit`, { method: "POST" }); // refused again, with the reason in the reader's language
+        throw new Error(t("verification failed"));
+      }
     }
   }
 
@@ -453,6 +457,18 @@ export class Uploads {
     item.announced = false;
     await this.request(this.url(item.key), { method: "DELETE" }, [404]).catch(() => {});
     this.refreshSoon();
+  }
+
+  /** The session was ended on purpose. */
+  end() {
+    this.ended = true;
+    for (const item of this.items.values()) {
+      if (!item.open) continue;
+      item.control?.abort();
+      item.flying.clear();
+      Object.assign(item, { state: "refused", reason: t("logged out") });
+    }
+    this.draw();
   }
 
   pauseAll() {
