@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from strongroom.access import Actor
-from strongroom.accounts import profiles
+from strongroom.accounts import identities, profiles
 from strongroom.db import AnyRow, Session
 from strongroom.errors import Forbidden
 from strongroom.http.deps import context, number, reading, writing
@@ -129,7 +129,7 @@ async def users(request: Request) -> Response:
             "users",
             actor,
             query=words,
-            users=[(row, _allowed(actor, row)) for row in rows],
+            users=[(row, identities.shown(row.email) or "", _allowed(actor, row)) for row in rows],
             **_paging(request, total, q=words),
         )
 
@@ -138,6 +138,8 @@ async def users(request: Request) -> Response:
 
 def _allowed(actor: Actor, row: AnyRow) -> list[str]:
     """What can be done about an account as it is (accounts.profiles.moderate)."""
+    if row.merged_into is not None:
+        return []
     if row.blocked is not None:
         return ["restore"]
     if not row.is_active:

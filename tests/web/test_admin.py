@@ -8,6 +8,8 @@ from urllib.parse import urlencode
 import pytest
 from sqlalchemy import select, update
 
+from strongroom.accounts.identities import STAND_IN
+from strongroom.accounts.models import users
 from strongroom.jobs import queue
 from strongroom.jobs.models import jobs
 from strongroom.sharing import service as sharing
@@ -207,3 +209,22 @@ def test_uploads_say_which_drafts_wait_for_the_rest_of_their_files(site: Site) -
         site.ask("DELETE", f"/api/records/{draft}/draft/files/{key}", author)
     assert "arrived" not in said()
     assert "Ready to publish" in said()
+
+
+def test_an_account_that_went_into_another_says_so_and_offers_nothing(
+    site: Site, boss: Reader, jane: Reader
+) -> None:
+    old = site.reader("former")
+    closed = {"email": f"c0ffee{STAND_IN}", "name": "Jane the former", "is_active": False}
+    with site.desk.db.begin() as session:
+        session.execute(
+            update(users)
+            .where(users.c.id == old.actor.user_id)
+            .values(merged_into=jane.actor.user_id, **closed)
+        )
+    page = look(site, "/admin/users?q=former", boss)
+    assert f"Merged into number {jane.actor.user_id}" in text(page)
+    assert "No address of its own" in text(page)
+    assert STAND_IN not in page.body
+    assert f"/admin/users/{old.actor.user_id}/" not in page.body
+    assert send(site, f"/admin/users/{old.actor.user_id}/activate", boss).status == 409
