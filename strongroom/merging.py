@@ -107,12 +107,14 @@ def _move(
     closing: tuple[AnyRow, AnyRow] | None,
 ) -> None:
     moved, drafts = records.hand_over(session, settings, giver, keeper)
-    sharing.hand_over(session, giver, keeper)
+    given = sharing.hand_over(session, giver, keeper)
     idle = requests.hand_over(session, giver, keeper)
-    accounts.take_over(session, keeper, giver)
+    linked = accounts.take_over(session, keeper, giver)
     if closing is not None:
         accounts.close(session, *closing)
-    if moved or drafts:
+    elif given or linked:  # a rebuild goes by the newest profile
+        accounts.touch(session, keeper)
+    if moved or drafts or given or linked:
         queue.enqueue(session, "manifest.user", str(keeper), {"user_id": keeper})
     # Last, under the log's lock.
     requests.cancel(session, settings, replace(actor, user_id=keeper), idle)

@@ -100,7 +100,7 @@ def ask(site: Site, cast: Cast, name: str, request: Request, tokens: dict[str, s
     path, headers = request.path.replace("/grants/0", "/grants/99"), dict(request.headers)
     if name in LINKED:
         if path.startswith("/records/"):  # as the browser that followed the link
-            headers["cookie"] = f"strongroom-link={tokens[name]}"
+            headers["cookie"] = f"strongroom-link=m!{tokens[name]}; strongroom-links=m"
         else:
             path += ("&" if "?" in path else "?") + f"token={tokens[name]}"
     answer = site.ask(request.verb, path, cast.sharers[name], request.body, headers)

@@ -105,7 +105,7 @@ def walk(
         asked = path
         if token is not None:
             if path.startswith("/records/"):
-                headers["cookie"] = f"strongroom-link={token}"
+                headers["cookie"] = f"strongroom-link=m!{token}; strongroom-links=m"
             else:
                 asked += ("&" if "?" in path else "?") + f"token={token}"
         target, _, query = asked.partition("?")

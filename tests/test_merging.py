@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from datetime import timedelta
+from pathlib import Path
 
 import orjson
 import pytest
@@ -25,6 +26,7 @@ from strongroom.files.models import uploads
 from strongroom.ids import now
 from strongroom.records import drafts
 from strongroom.records.models import concepts, deposit_keys, records
+from strongroom.records.rebuild import rebuild
 from strongroom.requests import access as access  # defines the types of requests
 from strongroom.requests import service
 from strongroom.requests.models import requests
@@ -309,6 +311,62 @@ def test_what_does_not_prove_enough(desk: Desk, two: tuple[Actor, Actor, str, Pr
     refused(desk, keeper, cookie, by_github, unproven)
 
 
+@sqlite
+def test_an_identity_linked_a_short_while_ago_proves_nothing(
+    desk: Desk, two: tuple[Actor, Actor, str, Proof]
+) -> None:
+    """Whoever sits at an open session could link his own, and nobody can take a merge back."""
+    keeper, other, cookie, _proof = two
+    with desk.db.begin() as session:
+        session.execute(
+            update(users).where(users.c.id == other.user_id).values(created=now() - timedelta(days=90))
+        )
+        identities.link(session, desk.settings, other, GITHUB)
+    with desk.db.read() as session, pytest.raises(proving.TooFresh):
+        proving.by_identity(session, keeper, cookie, GITHUB)
+    with desk.db.begin() as session:
+        session.execute(update(linked).values(created=now() - proving.SETTLED_IN - timedelta(seconds=1)))
+    with desk.db.read() as session:
+        assert proving.by_identity(session, keeper, cookie, GITHUB) is not None
+
+
+def manifests(desk: Desk, record_id: int) -> dict[str, bytes]:
+    """Those of a record's concept: place → content."""
+    folder = f"manifests/{record_id - 1}/"
+    return {entry.location: desk.store.get(entry.location) for entry in desk.store.list(folder)}
+
+
+@sqlite
+def test_a_rebuild_amid_a_merge_brings_all_back(desk: Desk, tmp_path: Path) -> None:
+    """The address went over, and only some manifests had heard of it when the store was copied."""
+    other = desk.user("other@example.org", password=PASSWORD)
+    with desk.db.begin() as session:
+        mine, _ = identities.add_account(session, GITHUB, "Octo", "octo@example.org")
+    keeper = Actor(user_id=mine, via="session")
+    cookie = logged_in(desk, keeper)
+    late, _early = desk.deposit(other), desk.deposit(other)
+    desk.work()
+    before = manifests(desk, late)
+    merge(desk, keeper, cookie, proven(desk, keeper, cookie, "other@example.org"))
+    desk.work()
+    for location in manifests(desk, late):
+        desk.store.delete(location)
+    for location, content in before.items():
+        desk.store.put(location, content)
+    said: list[str] = []
+    fresh = Database(Settings(data_dir=tmp_path / "fresh", database_url=""))
+    try:
+        migrations.upgrade(fresh)
+        done = rebuild(fresh, desk.store, said.append)
+        with fresh.read() as session:
+            addresses = list(session.execute(select(users.c.email)).scalars())
+    finally:
+        fresh.close()
+    assert (done["records"], done["broken"]) == (2, 0)
+    assert addresses.count("other@example.org") == 1
+    assert any("other@example.org" in line for line in said)
+
+
 def test_two_merges_at_once(desk: Desk, two: tuple[Actor, Actor, str, Proof]) -> None:
     """Each of two accounts would have the other: one of them stays, with all there is."""
     keeper, other, cookie, proof = two
@@ -355,3 +413,15 @@ def test_what_was_under_way_moves_later(desk: Desk, two: tuple[Actor, Actor, str
             [r.verb for r in changes.of(session, "user", who.user_id or 0)][-1] for who in (keeper, other)
         ]
     assert verbs == ["merged", "closed"]
+    # What others gave it meanwhile reaches the manifests: a rebuild goes by the newest profile.
+    giver = desk.user("giver@example.org")
+    shared = desk.deposit(giver)
+    with desk.db.begin() as session:
+        sharing.add_grants(session, giver, shared, [sharing.NewGrant("edit", str(keeper.user_id))])
+        session.execute(update(sharing_models.grants).values(subject_id=str(other.user_id)))
+    (row,) = desk.rows(select(users).where(users.c.id == keeper.user_id))
+    desk.work(until=now() + timedelta(seconds=merging.SETTLED[1] + 1))
+    assert left(desk.db, other.user_id or 0) == []
+    assert desk.rows(select(users).where(users.c.id == keeper.user_id))[0].revision == row.revision + 1
+    (content,) = manifests(desk, shared).values()
+    assert [g["user"]["id"] for g in orjson.loads(content)["concept"]["grants"]] == [keeper.user_id]

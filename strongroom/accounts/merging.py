@@ -31,6 +31,8 @@ from strongroom.settings import Settings
 # How long ago who asks may have logged in to the account that stays, and opened the other one.
 RECENT: Final = timedelta(minutes=30)
 PROOF_SECONDS: Final = 10 * 60.0
+# How long an identity must have been linked to an account to prove that it may be closed.
+SETTLED_IN: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,16 @@ class Closed(Forbidden):
 
     code = "merge-closed"
     default = "This account is switched off. Write to the operator."
+
+
+class TooFresh(Forbidden):
+    """The identity was linked to the other account a short while ago, perhaps by somebody at its open session."""
+
+    code = "merge-too-fresh"
+    default = (
+        "This way to log in was linked to the other account less than a day ago. Use its password, or another way that it "
+        "has had for longer, or come back tomorrow."
+    )
 
 
 class TwoPeople(Conflict):
@@ -105,11 +117,14 @@ def by_password(session: Session, actor: Actor, cookie: str, email: str, passwor
 def by_identity(session: Session, actor: Actor, cookie: str, claimed: Claimed) -> Proof | None:
     """The proof by an identity that is linked to the other account; None where it is nobody's.
 
-    Raises Same, Closed, Unauthenticated.
+    Linking asks for no more than a session, and can be taken back; merging can not. So the identity must be as old as
+    the account, or have been linked for a day. Raises Same, Closed, TooFresh, Unauthenticated.
     """
     keeper = require_user(actor)
     found = session.execute(
-        select(linked.c.id, linked.c.user_id, users.c.is_active)
+        select(
+            linked.c.id, linked.c.user_id, linked.c.created, users.c.is_active, users.c.created.label("begun")
+        )
         .join(users, users.c.id == linked.c.user_id)
         .where(linked.c.issuer == claimed.issuer, linked.c.subject == claimed.subject)
     ).first()
@@ -119,6 +134,8 @@ def by_identity(session: Session, actor: Actor, cookie: str, claimed: Claimed) -
         raise Same()
     if not found.is_active:
         raise Closed()
+    if found.created > now() - SETTLED_IN and found.created > found.begun + timedelta(minutes=1):
+        raise TooFresh()
     return Proof(keeper, int(found.user_id), service.digest(cookie), identity=int(found.id))
 
 
@@ -132,8 +149,14 @@ def check(session: Session, actor: Actor, cookie: str, proof: Proof | None, *, l
     if proof.keeper != actor.user_id or proof.session != service.digest(cookie):
         raise Unproven()
     # Both in one order: two merges at once wait for each other instead of for ever.
+    if lock:  # before the accounts, as a log-in does
+        of_both = linked.c.user_id.in_((proof.keeper, proof.other))
+        session.execute(select(linked.c.id).where(of_both).order_by(linked.c.id).with_for_update()).all()
     wanted = select(users).where(users.c.id.in_((proof.keeper, proof.other))).order_by(users.c.id)
-    rows = {row.id: row for row in session.execute(wanted.with_for_update() if lock else wanted).all()}
+    rows = {
+        row.id: row
+        for row in session.execute(wanted.with_for_update(key_share=True) if lock else wanted).all()
+    }
     keeper, other = rows.get(proof.keeper), rows.get(proof.other)
     if keeper is None or other is None or not (keeper.is_active and other.is_active):
         raise Unproven()
@@ -158,11 +181,11 @@ def ways(session: Session, settings: Settings, user_id: int) -> tuple[bool, Sequ
     return identities.has_password(settings, row), rows
 
 
-def take_over(session: Session, keeper: int, giver: int) -> None:
+def take_over(session: Session, keeper: int, giver: int) -> int:
     """Identities and registered applications of one account become the other's; what opened the first ends.
 
     Sessions, tokens and consents end: each was given for what the first account had, and would now reach all that
-    the other has. The other account's own stay.
+    the other has. The other account's own stay. Returns how many identities moved.
     """
     has_orcid = session.execute(select(users.c.orcid).where(users.c.id == keeper)).scalar()
     if has_orcid:  # only one that came meanwhile is another: `check` has compared them
@@ -172,7 +195,9 @@ def take_over(session: Session, keeper: int, giver: int) -> None:
             )
         )
     # As if linked now: of two manifests that name it, the later says whose it is (records/rebuild).
-    session.execute(update(linked).where(linked.c.user_id == giver).values(user_id=keeper, created=now()))
+    moved = session.execute(
+        update(linked).where(linked.c.user_id == giver).values(user_id=keeper, created=now())
+    ).rowcount
     session.execute(update(applications).where(applications.c.owner_id == giver).values(owner_id=keeper))
     session.execute(delete(sessions).where(sessions.c.user_id == giver))
     session.execute(delete(tokens).where(tokens.c.user_id == giver))
@@ -186,6 +211,14 @@ def take_over(session: Session, keeper: int, giver: int) -> None:
                 (mail_tokens.c.email == address) & (mail_tokens.c.kind == "reset"),
             )
         )
+    )
+    return int(moved)
+
+
+def touch(session: Session, user_id: int) -> None:
+    """Let manifests that are written from now on be the newest that speak of this account."""
+    session.execute(
+        update(users).where(users.c.id == user_id).values(updated=now(), revision=users.c.revision + 1)
     )
 
 

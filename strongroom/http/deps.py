@@ -81,6 +81,11 @@ def link_cookie(request: Request) -> str:
     return "__Secure-strongroom-link" if context(request).settings.is_https else "strongroom-link"
 
 
+def links_mark(request: Request) -> str:
+    """The cookie for the whole site without which those of links open nothing: logging out ends it, and so all of them."""
+    return "__Host-strongroom-links" if context(request).settings.is_https else "strongroom-links"
+
+
 # Share links that a browser keeps; one more, and the oldest is forgotten.
 LINKS_KEPT = 5
 BETWEEN_LINKS = "!"
@@ -96,7 +101,14 @@ def link_tokens(request: Request, *, by_session: bool = False) -> list[str]:
         return [token] if token else []
     if request.method not in SAFE and not by_session:
         return []
-    kept = request.cookies.get(link_cookie(request), "").split(BETWEEN_LINKS)
+    return kept_links(request)
+
+
+def kept_links(request: Request) -> list[str]:
+    """The share links that this browser followed since its last log-out."""
+    mark, *kept = request.cookies.get(link_cookie(request), "").split(BETWEEN_LINKS)
+    if not mark or mark != request.cookies.get(links_mark(request)):
+        return []
     return [token for token in kept if token][:LINKS_KEPT]
 
 

@@ -16,10 +16,17 @@ from strongroom.sharing.models import quotas as quota_rows
 
 
 def lock(session: Session, giver: int) -> None:
-    """Wait for who works on the giver's records: before his account is locked, as all other verbs do it."""
-    session.execute(
-        select(concepts.c.id).where(concepts.c.owner_id == giver).order_by(concepts.c.id).with_for_update()
-    ).all()
+    """Wait for who works on the giver's records: drafts, concepts, then (the caller) his account, as all other verbs do it.
+
+    Numbers do not change, so that what only refers to a row need not wait for it.
+    """
+    for table in (drafts, concepts):
+        session.execute(
+            select(table.c.id)
+            .where(table.c.owner_id == giver)
+            .order_by(table.c.id)
+            .with_for_update(key_share=True)
+        ).all()
 
 
 def counts(session: Session, owner_id: int) -> tuple[int, int]:

@@ -19,7 +19,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import String, bindparam, cast, or_, select
+from sqlalchemy import Integer, bindparam, cast, or_, select
 
 from strongroom import pids
 from strongroom.accounts.models import identities, users
@@ -60,7 +60,7 @@ _GRANTS = Prepared(
     select(
         *users.c, grants.c.permission, grants.c.origin, grants.c.expires, grants.c.created.label("given"),
     )
-    .join(users, cast(users.c.id, String) == grants.c.subject_id)
+    .join(users, users.c.id == cast(grants.c.subject_id, Integer))
     .where(grants.c.concept_id == bindparam("concept_id"), grants.c.subject_type == "user")
     .order_by(grants.c.id)
 )  # fmt: skip
@@ -72,7 +72,7 @@ _IDENTITIES = Prepared(
             identities.c.user_id == bindparam("user_id"),
             identities.c.user_id.in_(
                 select(users.c.id)
-                .join(grants, cast(users.c.id, String) == grants.c.subject_id)
+                .join(grants, users.c.id == cast(grants.c.subject_id, Integer))
                 .where(grants.c.concept_id == bindparam("concept_id"), grants.c.subject_type == "user")
             ),
         )

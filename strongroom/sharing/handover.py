@@ -13,10 +13,10 @@ from strongroom.sharing.models import grants
 from strongroom.sharing.service import LEVELS
 
 
-def hand_over(session: Session, giver: int, taker: int) -> None:
+def hand_over(session: Session, giver: int, taker: int) -> int:
     """Where both were given something the higher level stays; where the taker owns the record, neither is needed.
 
-    After the records were handed over. Manifests are the caller's (`manifest.user` of the taker).
+    After the records were handed over. Manifests are the caller's (`manifest.user` of the taker). Returns how many moved.
     """
     both = (str(giver), str(taker))
     of_both = (grants.c.subject_type == "user") & grants.c.subject_id.in_(both)
@@ -30,15 +30,16 @@ def hand_over(session: Session, giver: int, taker: int) -> None:
     less = [min(rows, key=_worth).id for rows in there.values() if len(rows) > 1]
     for start in range(0, len(less), 500):
         session.execute(delete(grants).where(grants.c.id.in_(less[start : start + 500])))
-    session.execute(
+    moved = session.execute(
         update(grants)
         .where(grants.c.subject_type == "user", grants.c.subject_id == str(giver))
         .values(subject_id=str(taker))
-    )
+    ).rowcount
     touched = or_(grants.c.concept_id.in_(owned), grants.c.concept_id.in_(list(there)[:500]))
     session.execute(
         update(grants).where(touched, grants.c.origin == f"api:{giver}").values(origin=f"api:{taker}")
     )
+    return int(moved)
 
 
 def _worth(row: AnyRow) -> tuple[int, bool, bool, datetime]:

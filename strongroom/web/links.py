@@ -9,6 +9,7 @@ each request. By itself it only reads; who is logged in may change with it what 
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, urlencode
@@ -27,7 +28,9 @@ from strongroom.http.deps import (
     context,
     flag,
     in_thread,
+    kept_links,
     link_cookie,
+    links_mark,
     same_origin,
 )
 from strongroom.http.problems import status_of
@@ -37,6 +40,7 @@ from strongroom.web.render import PAGE_HEADERS, choose_language, render, texts
 
 _RECORD = re.compile(r"/records/(\d{1,18})(/.*)?")
 _TOKEN = re.compile(r"[\w.~-]{1,80}", re.ASCII)
+_MARK = re.compile(r"[\w-]{16}", re.ASCII)
 COOKIE_DAYS = 30
 _PRIVATE = {"Cache-Control": "private, no-store", "Referrer-Policy": "no-referrer"}
 
@@ -69,8 +73,7 @@ def carry(request: Request, answer: Response, draft_id: int) -> None:
 
 
 def _kept(request: Request) -> list[str]:
-    kept = request.cookies.get(link_cookie(request), "").split(BETWEEN_LINKS)
-    return [token for token in kept if _TOKEN.fullmatch(token)]
+    return [token for token in kept_links(request) if _TOKEN.fullmatch(token)]
 
 
 def _places(draft_id: int) -> list[str]:
@@ -83,12 +86,21 @@ def _places(draft_id: int) -> list[str]:
 
 
 def _keep(request: Request, answer: Response, tokens: list[str], places: list[str]) -> None:
-    for place in places:
+    # Each place has a cookie of its own, and nobody knows at the log-out which there are: they hold a word that one
+    # cookie for the whole site must have too, and that one is ended.
+    mark = request.cookies.get(links_mark(request), "")
+    if not _MARK.fullmatch(mark):
+        mark = secrets.token_urlsafe(12)
+    links = BETWEEN_LINKS.join([mark, *tokens[:LINKS_KEPT]])
+    for name, value, path in (
+        (links_mark(request), mark, "/"),
+        *((link_cookie(request), links, p) for p in places),
+    ):
         answer.set_cookie(
-            link_cookie(request),
-            BETWEEN_LINKS.join(tokens[:LINKS_KEPT]),
+            name,
+            value,
             max_age=COOKIE_DAYS * 86_400,
-            path=place,
+            path=path,
             httponly=True,
             samesite="lax",
             secure=context(request).settings.is_https,

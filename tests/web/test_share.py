@@ -241,6 +241,24 @@ def test_who_has_an_edit_link_logs_in_and_changes_the_draft(site: Site, cast: Ca
     assert browser.post(form, **said, csrf=mark[1]).status == 401
 
 
+def test_logging_out_ends_the_links_that_were_followed(site: Site, cast: Cast) -> None:
+    owner, draft = cast.readers["session"], cast.make("draft")
+    for name in ("first-at-it", "next-at-it"):
+        site.reader(name)
+    browser = follow(site, edit_link(site, owner, draft.id))
+    form = f"/uploads/{draft.id}"
+    browser.get(f"/login?next={form}")
+    log_in(browser, "first-at-it")
+    assert browser.follow().status == 200
+    browser.send("/logout")
+    assert any(name == "strongroom-link" for name, _place in browser.kept), "nobody knows where they all are"
+    assert browser.get(f"{form}/preview").status == 401
+    browser.get(f"/login?next={form}")
+    log_in(browser, "next-at-it")
+    assert browser.follow().status == 403
+    assert browser.get(f"{form}/preview").status == 403
+
+
 def test_who_has_an_edit_link_of_a_record_corrects_it_and_begins_a_version(site: Site, cast: Cast) -> None:
     owner, record = cast.readers["session"], cast.make("restricted")
     site.reader("corrector")

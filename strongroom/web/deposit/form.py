@@ -158,7 +158,7 @@ async def _after(request: Request, verb: str, what: str, form: Mapping[str, str]
 
 
 def _is_ready(ctx: Context, session: Session, actor: Actor, draft_id: int) -> bool:
-    seen = see(ctx, session, actor, draft_id)
+    seen = see(ctx, session, actor, draft_id, importing=False)
     if seen is None:
         raise NotFound()
     return not seen.problems

@@ -98,7 +98,7 @@ async def show_saved(request: Request, said: fields.Said) -> Response:
     ctx, draft_id, t = context(request), id_of(request), texts(lang_of(request))
 
     def work(session: Session, actor: Actor) -> bytes:
-        seen = see(ctx, session, actor, draft_id)
+        seen = see(ctx, session, actor, draft_id, importing=False)
         if seen is None:
             raise NotFound()
         missing = [{**item, "field": said.place(item["field"])} for item in missing_of(seen, t)]

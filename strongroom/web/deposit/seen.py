@@ -53,8 +53,13 @@ class Seen:
         return found
 
 
-def see(ctx: Context, session: Session, actor: Actor, draft_id: int) -> Seen | None:
-    """The draft, for whoever may change it; None where nothing is open. Raises Forbidden."""
+def see(
+    ctx: Context, session: Session, actor: Actor, draft_id: int, *, importing: bool = True
+) -> Seen | None:
+    """The draft, for whoever may change it; None where nothing is open. Raises Forbidden.
+
+    Without `importing` it is not asked whether files of the last version could come: that compares all names.
+    """
     view = drafts.view(session, actor, draft_id, most=FILES_SHOWN)
     if view is None:
         return None
@@ -84,7 +89,7 @@ def see(ctx: Context, session: Session, actor: Actor, draft_id: int) -> Seen | N
     problems += [Finding.of(name, why) for name, why in fields.whys(beside.typed)]
     values |= beside.typed
     may_import = False
-    if view.index > 1 and not view.published:
+    if importing and view.index > 1 and not view.published:
         bucket = drafts.readable_bucket(session, actor, draft_id)
         may_import = files.may_import(session, bucket, drafts.previous_version(session, bucket))
     return Seen(view, beside, problems, unfinished, may_import, published, values)

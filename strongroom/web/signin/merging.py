@@ -58,6 +58,11 @@ def said(request: Request, error: StrongroomError) -> str:
             return _("This opens the account that you are logged in to: there is nothing to merge.")
         case accounts.Closed():
             return _("This account is switched off. Write to the operator.")
+        case accounts.TooFresh():
+            return _(
+                "This way to log in was linked to the other account less than a day ago. Use its password, or another way "
+                "that it has had for longer, or come back tomorrow."
+            )
         case accounts.TwoPeople():
             return _(
                 "Each of the two accounts has an ORCID iD of its own, and an ORCID iD is one person's. "

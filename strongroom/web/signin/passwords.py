@@ -14,7 +14,7 @@ from strongroom.errors import (
     Invalid,
     NotFound,
 )
-from strongroom.http.deps import actor_of, context, cookie_name, in_thread, same_origin
+from strongroom.http.deps import actor_of, context, cookie_name, in_thread, links_mark, same_origin
 from strongroom.web import pages
 from strongroom.web.answers import form_of, go, lang_of, page
 from strongroom.web.render import texts
@@ -116,7 +116,11 @@ async def logout(request: Request) -> Response:
 
     await in_thread(request, work)
     answer = go(request, "/", 303)
-    answer.delete_cookie(cookie_name(request), path="/", secure=ctx.settings.is_https)
+    for name in (
+        cookie_name(request),
+        links_mark(request),
+    ):  # who comes next has followed none of these links
+        answer.delete_cookie(name, path="/", secure=ctx.settings.is_https)
     return answer
 
 

@@ -129,7 +129,7 @@ async def callback(request: Request) -> Response:
     )
     next_url = safe_next(kept["next"]) if kept else "/"
     linking = int(kept["linking"]) if kept else 0
-    merging = bool(kept["merging"]) if kept else False
+    merging = bool(kept.get("merging")) if kept else False
     try:
         if kept is None:
             raise federation.Distrusted()
@@ -211,6 +211,12 @@ async def _link(request: Request, claimed: Claimed, linking: int, *, merging: bo
         return _step_back(
             request, _("This account is switched off. Write to the operator."), 403, merging=True
         )
+    except proven.TooFresh:
+        said = _(
+            "This way to log in was linked to the other account less than a day ago. Use its password, or another way "
+            "that it has had for longer, or come back tomorrow."
+        )
+        return _step_back(request, said, 403, merging=True)
     except Conflict:
         said = _("%(label)s can't be linked: your account has an ORCID iD already. Unlink that first.")
         return _step_back(request, said % {"label": claimed.label}, 409)
