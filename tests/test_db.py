@@ -131,12 +131,13 @@ def test_durability_settings(database: Database) -> None:
             }
             assert pragmas == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
         else:
-            shown = [
-                session.exec_driver_sql(f"SHOW {name}").scalar()
-                for name in ("fsync", "synchronous_commit", "timezone")
-            ]
-            assert shown[:2] == ["on", "on"]
-            assert str(shown[2]).lower() == "utc"
+            shown = session.exec_driver_sql(
+                "SELECT name, setting, source FROM pg_settings WHERE name IN ('synchronous_commit', 'TimeZone')"
+            ).all()
+            said = {row.name: (row.setting, row.source) for row in shown}
+            # What the operator's server does about the disk, our sessions do not weaken.
+            assert said["synchronous_commit"][1] in ("default", "configuration file")
+            assert said["TimeZone"][0].lower() == "utc"
 
 
 def test_reading_can_not_write(database: Database) -> None:
