@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -397,6 +398,38 @@ def test_two_merges_at_once(desk: Desk, two: tuple[Actor, Actor, str, Proof]) ->
     assert left(desk.db, loser) == []
     with desk.db.read() as session:
         assert set(session.execute(select(records.c.owner_id)).scalars()) == {winner}
+
+
+@pytest.mark.parametrize("database_settings", ["postgresql"], indirect=True)
+def test_a_merge_waits_for_who_publishes_and_holds_nothing_meanwhile(
+    desk: Desk, two: tuple[Actor, Actor, str, Proof]
+) -> None:
+    """Drafts, then concepts, as publishing locks them: in another order each would wait for the other."""
+    keeper, other, cookie, proof = two
+    draft_id = desk.create(other)
+    ended: list[BaseException | None] = []
+
+    def run() -> None:
+        try:
+            merge(desk, keeper, cookie, proof)
+            ended.append(None)
+        except BaseException as error:
+            ended.append(error)
+
+    thread = threading.Thread(target=run)
+    with desk.db.begin() as session:
+        drafts.lock(session, other, draft_id)
+        thread.start()
+        until = time.monotonic() + 30
+        with desk.db.engine.connect() as looking:
+            while not looking.exec_driver_sql("SELECT count(*) FROM pg_locks WHERE NOT granted").scalar():
+                assert time.monotonic() < until
+                assert not ended, ended
+                time.sleep(0.02)
+        session.execute(select(concepts).where(concepts.c.owner_id == other.user_id).with_for_update()).all()
+    thread.join(60)
+    assert ended == [None]
+    assert desk.draft(keeper, draft_id) is not None
 
 
 def test_what_was_under_way_moves_later(desk: Desk, two: tuple[Actor, Actor, str, Proof]) -> None:
