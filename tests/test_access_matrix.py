@@ -479,6 +479,8 @@ GET /uploads/{id}
   edit draft                                                401  403  200  200  200  200  200
 GET /uploads/new
   -                                                         401  200  200  200  200  200  200
+GET /uploads
+  -                                                         303  303  303  303  303  303  303
 POST /uploads
   -                                                         401  401  401  401  401  401  303
 POST /uploads/{id}

@@ -248,7 +248,7 @@ async def languages(request: Request) -> Response:
 
 
 async def language(request: Request) -> Response:
-    """GET /api/languages/{term}: one language, by any code of ISO 639 or by its English name."""
+    """GET /api/languages/{term}: one language, by any code of ISO 639 or by its English or German name."""
     given = request.path_params["term"]
     return await _one(request, "languages", shipped.find_language(given) or given)
 

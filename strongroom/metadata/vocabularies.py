@@ -18,6 +18,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from babel import Locale
+
 # api-legacy.md 4.2: what clients write for relations of other spelling.
 _RELATION_ALIASES = {"isorignialformof": "isoriginalformof"}
 ALTERNATE = "isAlternateIdentifier"
@@ -275,11 +277,21 @@ def _languages_by_name() -> Mapping[str, str]:
     found: dict[str, str] = {}
     for key, title in _languages()["titles"].items():
         found.setdefault(title.casefold(), key)
+    for key in _languages()["titles"]:
+        if title := _german().get(language_tag(key)):
+            found.setdefault(title.casefold(), key)
+    return found
+
+
+@cache
+def _german() -> Mapping[str, str]:
+    """German names of the languages that have one, by tag (BCP 47)."""
+    found: Mapping[str, str] = Locale.parse("de").languages
     return found
 
 
 def find_language(given: str) -> str | None:
-    """ISO 639-3 code for any code that `language_id` knows or for the English name, any case; None if there is none."""
+    """ISO 639-3 code for any code that `language_id` knows, or for the English or German name, any case; None if there is none."""
     return language_id(given) or _languages_by_name().get(" ".join(given.split()).casefold())
 
 
@@ -392,7 +404,7 @@ def _language_entries() -> Mapping[str, Entry]:
     return {
         key: Entry(
             id=key,
-            title={"en": title},
+            title={"en": title} | ({"de": german} if (german := _german().get(language_tag(key))) else {}),
             tags=tuple(tags[key]) if key in tags else usual,
             props={"alpha_2": _short_codes().get(key, "")},
         )

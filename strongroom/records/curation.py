@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 from sqlalchemy import delete, func, or_, select, update
@@ -33,10 +33,12 @@ def withdraw(
     *,
     citation: str | None = None,
     is_visible: bool = True,
+    by: Literal["operator", "owner"] = "operator",
 ) -> None:
     """Take one version away and leave a tombstone: page and DOI stay, files and metadata are not shown.
 
-    The bytes are kept. A tombstone that is not visible (spam) answers as if there had been nothing. Raises Forbidden
+    The bytes are kept. A tombstone that is not visible (spam) answers as if there had been nothing. `by` is who
+    wished it: the owner, where a request of his was granted. Raises Forbidden
     unless an administrator asks, Invalid for a reason that the vocabulary has not, NotFound, Gone.
     """
     if not actor.is_admin:
@@ -54,6 +56,7 @@ def withdraw(
     # What a citation says anyway stays; everything else is no longer shown.
     tombstone: dict[str, Any] = {
         "removed_by": {"user": str(actor.user_id) if actor.user_id else "system"},
+        "by": by,
         "removal_date": iso(moment),
         "removal_reason": {"id": reason},
         "note": note,
@@ -158,7 +161,7 @@ def search(
     """Number and one page of all records there are, newest first, whoever may see them; withdrawn ones apart.
 
     `words` are an id, a DOI, an owner's address, or words that all are in the title. Rows have id, concept_id, title,
-    doi, version, created, withdrawn, tombstone (JSON), record_access, file_count, total_bytes, owner_id, owner and
+    doi, version, data (JSON), created, withdrawn, tombstone (JSON), record_access, file_count, total_bytes, owner_id, owner and
     email. Raises Forbidden unless an administrator asks.
     """
     if not actor.is_admin:
@@ -188,7 +191,7 @@ def search(
         select(
             *(
                 records.c[name]
-                for name in ("id", "concept_id", "title", "doi", "version", "created", "withdrawn")
+                for name in ("id", "concept_id", "title", "doi", "version", "data", "created", "withdrawn")
             ),
             *(
                 records.c[name]

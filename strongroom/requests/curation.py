@@ -74,7 +74,7 @@ def _submitted(session: Session, settings: Settings, actor: Actor, row: AnyRow, 
 def _accepted(session: Session, settings: Settings, actor: Actor, row: AnyRow, comment: str) -> None:
     payload = service.payload_of(row)
     asker = replace(actor, user_id=int(row.creator_id), is_admin=True)
-    curation.withdraw(session, settings, asker, int(row.topic_id), payload["reason"])
+    curation.withdraw(session, settings, asker, int(row.topic_id), payload["reason"], by="owner")
     if payload["policy_id"] != AT_ONCE:
         service.tell_creator(session, settings, actor, row, "request-accepted", comment)
 

@@ -25,7 +25,7 @@ from strongroom.requests import service as requests
 from strongroom.web.answers import form_of, go, lang_of, page, signed_in, viewer_of
 from strongroom.web.landing import pages
 from strongroom.web.render import Texts, render, texts
-from strongroom.web.words import N_
+from strongroom.web.words import N_, removal_reason
 
 T = TypeVar("T")
 SIZE: Final = 25
@@ -183,12 +183,18 @@ async def records(request: Request) -> Response:
             actor,
             query=words,
             withdrawn=withdrawn,
-            records=[(row, _tombstone(row, t)) for row in rows],
-            reasons=[(id, t.gettext(term.title)) for id, term in removal_reasons().items()],
+            records=[(row, _label(row), _tombstone(row, t)) for row in rows],
+            reasons=[(id, removal_reason(id, t.gettext)) for id in removal_reasons()],
             **_paging(request, total, q=words, show="withdrawn" if withdrawn else ""),
         )
 
     return page(await _look(request, work))
+
+
+def _label(row: AnyRow) -> str:
+    """What its page calls the version: the name it was given, else its number."""
+    said = orjson.loads(row.data).get("metadata", {})
+    return str(said.get("version") or row.version)
 
 
 def _tombstone(row: AnyRow, t: Texts) -> str:
@@ -196,9 +202,8 @@ def _tombstone(row: AnyRow, t: Texts) -> str:
     if row.tombstone is None:
         return ""
     said = orjson.loads(row.tombstone)
-    given = said.get("removal_reason", {}).get("id", "")
-    known = removal_reasons().get(given)
-    return ". ".join(part for part in (t.gettext(known.title) if known else given, said.get("note")) if part)
+    reason = removal_reason(said.get("removal_reason", {}).get("id"), t.gettext)
+    return ". ".join(part for part in (reason, said.get("note")) if part)
 
 
 async def withdraw(request: Request) -> Response:

@@ -47,6 +47,7 @@ _ICONS: Final = {
     "json": "braces", "xml": "braces", "yaml": "braces", "yml": "braces", "toml": "braces", "cff": "braces",
     "png": "image", "jpg": "image", "jpeg": "image", "gif": "image", "svg": "image", "tif": "image", "tiff": "image",
     "webp": "image", "mp4": "video", "webm": "video", "mov": "video", "avi": "video", "mkv": "video",
+    "wav": "audio", "mp3": "audio", "ogg": "audio", "oga": "audio", "opus": "audio", "flac": "audio", "m4a": "audio",
     "pdf": "pub", "txt": "pub", "md": "pub", "docx": "pub", "odt": "pub", "tex": "pub", "html": "pub",
     "pptx": "slides", "odp": "slides", "py": "software", "r": "software", "ipynb": "software", "c": "software",
     "cpp": "software", "java": "software", "js": "software", "jl": "software", "m": "software", "sh": "software",
@@ -264,7 +265,10 @@ def first_preview(rows: Sequence[FileRow], wanted: str | None, ordered: bool) ->
 
 
 def fetching(rows: Sequence[FileRow], record: ExportRecord) -> list[tuple[str, str, str]]:
-    """(id, name, lines) of how to fetch the files by program, ready to be pasted; names of files are quoted for each."""
+    """(id, name, lines) of how to fetch the files by program, ready to be pasted; names of files are quoted for each.
+
+    Where files are not public, the lines take a token from the environment.
+    """
     listed = [row for row in rows if not row.folder]
     if not listed:
         return []
@@ -273,29 +277,38 @@ def fetching(rows: Sequence[FileRow], record: ExportRecord) -> list[tuple[str, s
     tuples = "\n".join([f"    ({row.url!r}, {row.sha256!r}, {row.key!r})," for row in some])
     more = f"# the first {len(some)} of {record.file_count} files\n" if len(some) < record.file_count else ""
     name, url = _quoted_r(first.name), _quoted_r(first.url)
+    header = imported = loader = loaded = headers = headed = ""
+    if record.status != "open":
+        header = '-H "Authorization: Bearer $TOKEN" '
+        imported = "import os\n"
+        loader = 'asked = pooch.HTTPDownloader(headers={"Authorization": "Bearer " + os.environ["TOKEN"]})\n'
+        loaded = ", downloader=asked"
+        headers = 'asked <- c(Authorization = paste("Bearer", Sys.getenv("TOKEN")))\n'
+        headed = ", headers = asked"
     return [
         (
             "curl",
             "curl",
-            f"curl -L -o {number}.zip {archive}\n\n"
-            f"curl -L -C - -o {shlex.quote(first.name)} {shlex.quote(first.url)}\n"
+            f"curl -fL {header}-o {number}.zip {archive}\n\n"
+            f"curl -fL {header}-C - -o {shlex.quote(first.name)} {shlex.quote(first.url)}\n"
             f"echo {shlex.quote(first.md5 + '  ' + first.name)} | md5sum -c",
         ),
         (
             "python",
             "Python",
-            "from pathlib import Path\n\nimport pooch\n\n"
+            f"{imported}from pathlib import Path\n\nimport pooch\n\n{loader}"
             f"{more}files = [\n{tuples}\n]\nfor url, sha256, name in files:\n"
             f'    path = Path("{number}", name)\n'
             "    path.parent.mkdir(parents=True, exist_ok=True)\n"
-            '    pooch.retrieve(url, known_hash=f"sha256:{sha256}", fname=path.name, path=path.parent)',
+            '    pooch.retrieve(url, known_hash=f"sha256:{sha256}", fname=path.name, path=path.parent'
+            f"{loaded})",
         ),
         (
             "r",
             "R",
-            f'download.file("{archive}", "{number}.zip", mode = "wb")\n'
+            f'{headers}download.file("{archive}", "{number}.zip", mode = "wb"{headed})\n'
             f'unzip("{number}.zip", exdir = "{number}")\n\n'
-            f'download.file({url}, {name}, mode = "wb")\n'
+            f'download.file({url}, {name}, mode = "wb"{headed})\n'
             f'stopifnot(tools::md5sum({name}) == "{first.md5}")',
         ),
     ]
@@ -585,11 +598,14 @@ def record_page(
     files_page: int = 1,
     next_url: str | None = None,
     ask: str = "",
+    by_link: bool = False,
     draft: bool = False,
     said: str = "",
     way: tuple[str, str] | None = None,
 ) -> bytes:
     """The landing page in HTML, with the form to ask for access by a `user` or `guest` where `ask` says so.
+
+    Who sees files that are not public `by_link` alone has no token that opens them: how to fetch them by program is left out.
 
     With `draft` it shows what is not published yet, as it will look (`draft_preview`); then `said` is who sees that,
     and `way` (address, label) where it can be changed.
@@ -658,7 +674,7 @@ def record_page(
         files_pages=pages(files_page, last_page) if last_page > 1 else [],
         last_page=last_page,
         may_download=may_download,
-        fetching=_fetch(rows, record, t) if may_download else "",
+        fetching=_fetch(rows, record, t) if may_download and (view.status == "open" or not by_link) else "",
         preview=preview,
         draft=draft,
         said=said,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
@@ -11,6 +12,8 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from strongroom.access import Actor, Level, level
+from strongroom.db import Session
 from strongroom.errors import (
     Forbidden,
     Gone,
@@ -29,16 +32,18 @@ from strongroom.http.deps import (
     has_credentials,
     in_loop_or_thread,
     in_thread,
+    link_tokens,
     number,
     who,
 )
 from strongroom.http.downloads import archive_of, content_of
 from strongroom.ids import today
 from strongroom.metadata.exports import signposting
-from strongroom.metadata.vocabularies import removal_reasons
 from strongroom.records import drafts, queries
+from strongroom.records.views import RecordView
 from strongroom.search.index import words as words_of
 from strongroom.settings import Settings
+from strongroom.sharing import service as sharing
 from strongroom.web import (
     account,
     admin,
@@ -71,6 +76,7 @@ from strongroom.web.render import (
 )
 from strongroom.web.render import texts as _texts
 from strongroom.web.signin import doors as signin_doors
+from strongroom.web.words import removal_reason
 
 T = TypeVar("T")
 
@@ -102,14 +108,13 @@ def _tombstone(request: Request, error: Gone) -> Response:
     said = error.tombstone
     record_id = int(said.get("record_id") or 0)
     by = said.get("removed_by", {}).get("user")
-    given = said.get("removal_reason", {}).get("id") or ""
-    reason = removal_reasons().get(given)
+    reason = said.get("removal_reason", {}).get("id")
     shown = {
-        "reason": _texts(_lang(request)).gettext(reason.title) if reason else given,
+        "reason": removal_reason(reason, _texts(_lang(request)).gettext),
         "note": said.get("note"),
         "date": (said.get("removal_date") or "")[:10],
         "citation": said.get("citation_text"),
-        "by": "operator" if by == "system" else None,
+        "by": said.get("by") or ("operator" if by == "system" else None),
         **{
             k: said.get(k)
             for k in ("doi", "title", "resource_type", "version", "published", "file_count", "total_bytes")
@@ -164,10 +169,13 @@ async def record(request: Request) -> Response | Ready:
         if kept is None:
             view = found.view(with_versions=True)
             links = landing.link_header(view, ctx.settings).encode()
-            ask = ""
+            ask, by_link = "", False
             if view.files is None:
                 with ctx.db.read() as session:
                     ask = requests.asker(session, actor, view)
+            elif view.status != "open":
+                with ctx.db.read() as session:
+                    by_link = _by_link(session, request, actor, view)
             body = landing.record_page(
                 view,
                 settings=ctx.settings,
@@ -176,6 +184,7 @@ async def record(request: Request) -> Response | Ready:
                 files_page=files_page,
                 next_url=f"/records/{record_id}",
                 ask=ask,
+                by_link=by_link,
             )
             kept = links + b"\n" + body
             if not private:
@@ -185,6 +194,15 @@ async def record(request: Request) -> Response | Ready:
         return Ready(200, headers, body)
 
     return await in_loop_or_thread(request, work)
+
+
+def _by_link(session: Session, request: Request, actor: Actor, view: RecordView) -> bool:
+    """Whether a link that was followed shows this record's files, and nothing of the reader's own would."""
+    if actor.user_id is None:
+        return True
+    if not link_tokens(request):
+        return False
+    return level(replace(actor, shares=sharing.shares_of(session, actor.user_id)), view) < Level.VIEW
 
 
 async def latest(request: Request) -> Response:

@@ -1,7 +1,7 @@
 """The words of vocabularies on pages, in the reader's language.
 
 The ids and the English words come from `metadata.vocabularies`; `extract_terms` puts the words into the
-catalogue (`make texts`), so that each has one definition and every translation its place.
+catalogue (`make texts`), each with its vocabulary as context: "Other" is one word for a title and another for a role.
 """
 
 from __future__ import annotations
@@ -26,54 +26,66 @@ class _Titled(Protocol):
     def title(self) -> str: ...
 
 
-def _title(vocabulary: Mapping[str, _Titled], id: str | None, gettext: Callable[[str], str]) -> str:
-    """The title of a term; an id that no vocabulary knows is shown as it is."""
+_VOCABULARIES: Final[Mapping[str, Callable[[], Mapping[str, _Titled]]]] = {
+    "resource type": vocabularies.resource_types,
+    "relation": vocabularies.relations,
+    "role": vocabularies.roles,
+    "date": vocabularies.date_types,
+    "description": vocabularies.description_types,
+    "title": vocabularies.title_types,
+    "reason for withdrawal": vocabularies.removal_reasons,
+}
+
+
+def _title(context: str, id: str | None, gettext: Callable[[str], str]) -> str:
+    """The title of a term of the vocabulary `context`; an id that the vocabulary does not know is shown as it is."""
     if not id:
         return ""
-    term = vocabulary.get(id)
-    return gettext(term.title) if term else id
+    term = _VOCABULARIES[context]().get(id)
+    if term is None:
+        return id
+    key = f"{context}\x04{term.title}"  # how a catalogue keeps a text with its context, as pgettext reads it
+    said = gettext(key)
+    return term.title if said == key else said
 
 
 def resource_type(id: str | None, gettext: Callable[[str], str]) -> str:
-    return _title(vocabularies.resource_types(), id, gettext)
+    return _title("resource type", id, gettext)
 
 
 def relation(id: str, gettext: Callable[[str], str]) -> str:
-    return _title(vocabularies.relations(), id, gettext)
+    return _title("relation", id, gettext)
 
 
 def role(id: str | None, gettext: Callable[[str], str]) -> str:
-    return _title(vocabularies.roles(), id, gettext)
+    return _title("role", id, gettext)
 
 
 def date_type(id: str, gettext: Callable[[str], str]) -> str:
-    return _title(vocabularies.date_types(), id, gettext)
+    return _title("date", id, gettext)
 
 
 def description_type(id: str, gettext: Callable[[str], str]) -> str:
     if id == "notes":  # in use by Zenodo, and in no vocabulary
         return gettext(_NOTES)
-    return _title(vocabularies.description_types(), id, gettext)
+    return _title("description", id, gettext)
 
 
 def title_type(id: str | None, gettext: Callable[[str], str]) -> str:
-    return _title(vocabularies.title_types(), id, gettext)
+    return _title("title", id, gettext)
+
+
+def removal_reason(id: str | None, gettext: Callable[[str], str]) -> str:
+    return _title("reason for withdrawal", id, gettext)
 
 
 def extract_terms(
     file: IO[bytes], keywords: Any, comment_tags: Any, options: Any
-) -> Generator[tuple[int, str, str, list[str]], None, None]:
+) -> Generator[tuple[int, str, tuple[str, str], list[str]], None, None]:
     """Babel extractor for `metadata/data/terms.json`: the titles that the functions above show."""
-    for vocabulary in (
-        vocabularies.resource_types(),
-        vocabularies.relations(),
-        vocabularies.roles(),
-        vocabularies.date_types(),
-        vocabularies.description_types(),
-        vocabularies.title_types(),
-    ):
-        for term in vocabulary.values():
-            yield 1, "gettext", term.title, []
+    for context, vocabulary in _VOCABULARIES.items():
+        for term in vocabulary().values():
+            yield 1, "pgettext", (context, term.title), []
 
 
 # Who may see the files.

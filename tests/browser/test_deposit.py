@@ -213,7 +213,14 @@ def test_dropped_files_arrive_and_are_renamed_and_deleted(context: BrowserContex
     row.locator("summary").click()
     row.locator("input[name^='rename.']").fill("notes/renamed.txt")
     row.get_by_role("button", name="Rename", exact=True).click()
-    page.locator('li.up[data-key="notes/renamed.txt"]').wait_for()
+    inside = page.locator('li.up[data-key="notes/renamed.txt"]')
+    expect(inside).to_be_visible()
+    folder = page.locator(".up-folder button")
+    expect(folder).to_have_text(re.compile("notes/.*1 file", re.DOTALL))
+    folder.click()
+    expect(inside).to_be_hidden()
+    folder.click()
+    expect(inside).to_be_visible()
     page.get_by_role("button", name="Delete file 2.txt").click()
     page.locator('li.up[data-key="file 2.txt"]').wait_for(state="detached")
     page.locator('li.up[data-key="file 3.txt"] input[type=radio]').check()
@@ -310,6 +317,9 @@ def test_two_tabs_lose_nobodys_words(context: BrowserContext, place: Place) -> N
     # What only the first changed is taken over; rows that it removes meanwhile are no difference either.
     expect(two.locator("[id='metadata.version']")).to_have_value("2")
     expect(two.locator(rows)).to_have_count(2)
+    expect(two.locator(".taken")).to_contain_text("Version")
+    expect(two.locator(".taken")).to_be_in_viewport()
+    two.get_by_role("button", name="Got it").click()
     one.locator(f"{rows} [value='remove:metadata.additional_titles.0']").click()
     one.get_by_role("button", name="Save", exact=True).click()
     saved(one)
@@ -440,6 +450,12 @@ def test_describing(context: BrowserContext, place: Place) -> None:
     licence.press_sequentially("affe")
     expect(licence).to_have_attribute("aria-expanded", "true")
     page.get_by_role("option", name="GNU Affero General Public License v3.0 or later").wait_for()
+    # No verdict on who is typing; on what is missing elsewhere there is.
+    saved(page)
+    checks = page.locator(".d-side [data-missing]")
+    expect(checks).to_contain_text("Choose the upload type")
+    expect(checks).not_to_contain_text("Licences")
+    expect(page.locator(".d-nav .bad")).to_have_count(0)
     licence.press("ArrowDown")
     while "v3.0 or later" not in page.locator("[role=option][aria-selected=true]").inner_text():
         licence.press("ArrowDown")
@@ -486,6 +502,11 @@ def test_the_page_says_what_a_choice_means_and_what_is_refused(context: BrowserC
         with page.expect_response(lambda answer: answer.request.method == "POST"):
             page.locator(f"input[name='access.choice'][value={choice}]").check()
             expect(seen).to_contain_text(says, timeout=1000)  # before it is saved
+    day = page.locator("[id='access.embargo.until']")
+    saved(page)
+    expect(day).not_to_have_attribute("aria-invalid", "true")  # it was asked for just now
+    page.locator("[id='metadata.title']").focus()
+    expect(day).to_have_attribute("aria-invalid", "true")
     page.fill("[id='access.embargo.until']", "2040-03-13")
     expect(seen).to_contain_text("embargo ends")
     saved(page)
@@ -508,9 +529,12 @@ def test_the_page_says_what_a_choice_means_and_what_is_refused(context: BrowserC
     expect(page.locator("textarea[name='metadata.description']")).to_have_value("<p><b>w</b></p><p>x</p>")
     page.get_by_role("button", name="Formula in TeX").first.click()
     page.keyboard.type("a^2")
+    page.keyboard.press("Enter")  # leaves the formula; it is not split
+    page.keyboard.type("y")
     expect(page.locator("textarea[name='metadata.description']")).to_have_value(
-        r"<p><b>w</b></p><p>x\(a^2\)</p>"
+        r"<p><b>w</b></p><p>x\(a^2\)y</p>"
     )
+    expect(page.locator(".ed-tex:visible")).to_contain_text("Formulas stay TeX")
 
 
 CITATION = """cff-version: 1.2.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -73,6 +74,10 @@ def test_citations_and_previews_change_in_place_and_nothing_is_refused(
     page.get_by_role("link", name="Preview table.csv").click()
     expect(inside.get_by_role("cell", name="1.5").first).to_be_visible()
     expect(page.locator("#preview-name")).to_have_text("table.csv")
+    expect(page.locator("#preview .box-head use")).to_have_attribute("href", re.compile("#table$"))
+    expect(page.locator(".rec-tabs [aria-current]")).to_have_text("Preview")
+    page.locator(".rec-tabs").get_by_role("link", name="Details").click()
+    expect(page.locator(".rec-tabs [aria-current]")).to_have_text("Details")
     page.get_by_role("link", name="Preview drawing.svg").click()
     expect(inside.get_by_role("img")).to_be_visible()
     page.get_by_role("link", name="Preview report.pdf").click()

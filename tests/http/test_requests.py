@@ -467,6 +467,7 @@ def test_a_young_record_is_deleted_at_once(site: Site, cast: Cast) -> None:
     assert gone.status == 410
     assert gone.json()["tombstone"]["removed_by"] == {"user": str(owner.actor.user_id)}
     assert gone.json()["tombstone"]["removal_reason"] == {"id": "test-record"}
+    assert gone.json()["tombstone"]["by"] == "owner"
     assert site.ask("POST", at, owner, {"reason": "test-record"}).status == 410
     assert mails(site) == []
 

@@ -130,6 +130,7 @@ def ids(answer: Answer) -> list[str]:
         ("/api/languages?suggest=en", "eng"),
         ("/api/languages?suggest=german", "deu"),
         ("/api/languages?suggest=ger", "deu"),
+        ("/api/languages?suggest=deut", "deu"),
         ("/api/vocabularies/languages?q=swiss german", "gsw"),
         ("/api/vocabularies/licenses?suggest=mit", "mit"),
         ("/api/vocabularies/code:programmingLanguages?suggest=pyth", "python"),

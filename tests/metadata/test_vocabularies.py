@@ -79,6 +79,7 @@ def test_languages() -> None:
     assert vocabularies.language_tag("eng") == "en"
     assert vocabularies.language_tag("gsw") == "gsw"
     assert vocabularies.language_id("xyz") is None
+    assert vocabularies.find_language("Deutsch") == vocabularies.find_language(" german") == "deu"
 
 
 def test_funders() -> None:

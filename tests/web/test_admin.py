@@ -54,7 +54,7 @@ def text(page: Page) -> str:
 
 
 def published(site: Site, owner: Reader, title: str) -> int:
-    some_id = site.desk.create(owner.actor, data(title))
+    some_id = site.desk.create(owner.actor, data(title, version="1.0-beta"))
     site.desk.put(owner.actor, some_id, "a.csv", b"a,b")
     site.desk.publish(owner.actor, some_id)
     return some_id
@@ -71,13 +71,19 @@ def test_a_record_is_withdrawn_with_a_reason_and_brought_back(site: Site, boss: 
     ):
         page = look(site, f"/admin/records?{urlencode({'q': words})}", boss)
         assert f"/records/{some_id}" in page.links, words
+    assert "Version 1.0-beta" in page.text, "as its own page calls it"
     assert "No record fits." in look(site, "/admin/records?q=100%25x", boss).text
     assert send(site, f"/admin/records/{some_id}/withdraw", boss, reason="", note="x").status == 400
     done = send(
         site, f"/admin/records/{some_id}/withdraw", boss, reason="retracted", note="A table was <wrong>."
     )
     assert done.status == 303
-    assert site.ask("GET", f"/records/{some_id}").status == 410
+    stone = site.ask(
+        "GET", f"/records/{some_id}", None, None, {"accept": "text/html", "accept-language": "de"}
+    )
+    assert stone.status == 410
+    assert "Widerruf oder Rücknahme" in stone.text
+    assert "durch den Betrieb dieses Servers" in stone.text
     after = look(site, done.headers["location"].removeprefix("http://testserver"), boss)
     assert "The record was withdrawn." in after.text
     assert "A table was <wrong>." in after.text

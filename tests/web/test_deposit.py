@@ -172,13 +172,15 @@ def test_what_is_wrong_is_said_beside_its_field_and_kept_as_typed(window: Window
         "metadata.publication_date": "13 March",
         "metadata.creators.0.orcid": "0000-0002-1825-0098",
         "metadata.rights.0.title": "affe",
-        "metadata.languages.0.title": "Klingonisch",
+        "metadata.languages.0.title": "Of the roses",
         "access.choice": "embargoed",
         "access.embargo.until": "soon",
         "metadata.locations.features.0.lat": "north",
         "metadata.locations.features.0.place": "Lyon",
         "doi": "own",
         "contact.email": "office at example",
+        "metadata.related_identifiers.0.relation_type.id": "cites",
+        "metadata.related_identifiers.0.identifier": "not an identifier",
     }
     typed = dict(window.fields)
     answer = window.send("publish")
@@ -190,6 +192,8 @@ def test_what_is_wrong_is_said_beside_its_field_and_kept_as_typed(window: Window
         "pids.doi.identifier", "contact.email",
     }  # fmt: skip
     assert wanted <= set(window.errors)
+    work = "metadata.related_identifiers.0"
+    assert window.errors[f"{work}.scheme"].endswith("or choose its kind."), "the API's words name its field"
     assert "would be 7, not 8" in window.errors["metadata.creators.0.orcid"]
     for name in wanted - {"type"}:
         assert f'href="#{name}"' in answer.text
@@ -206,6 +210,7 @@ def test_what_is_wrong_is_said_beside_its_field_and_kept_as_typed(window: Window
         "access.embargo.until": "2040-01-01", "doi": "new", "contact.email": "",
         "metadata.locations.features.0.lat": "45", "metadata.locations.features.0.lon": "4",
         "metadata.creators.0.orcid": "0000-0002-1825-0097", "metadata.publication_date": "2019", "metadata.title": "Roses",
+        f"{work}.identifier": "10.1038/s41588-018-0110-3",
     }  # fmt: skip
     window.send("save")
     assert set(window.errors) == set()
@@ -220,6 +225,7 @@ def test_names_that_people_type_find_their_ids(site: Site, window: Window) -> No
         "metadata.creators.0.affiliations.0.name": "https://ror.org/05a28rw58",
         "metadata.funding.0.funder.name": "european commission",
         "metadata.funding.0.award.number": "654241",
+        "metadata.languages.0.title": "französisch",
     }
     window.send("add:metadata.funding")
     window.fields["metadata.funding.1.award.title"] = "PhenoMeNal"
@@ -232,6 +238,9 @@ def test_names_that_people_type_find_their_ids(site: Site, window: Window) -> No
     assert m["funding"][0]["funder"] == {"id": "00k4n6c32", "name": "European Commission"}
     assert m["funding"][1]["award"]["acronym"] == "PhenoMeNal"
     assert m["funding"][2] == {"funder": {"name": "Nobody's foundation"}}
+    assert [one["id"] for one in m["languages"]] == ["fra"]
+    german = {"accept-language": "de"}
+    assert 'value="Französisch"' in window.site.ask("GET", window.path, window.reader, None, german).text
     # Typed over: it is another one.
     window.fields["metadata.funding.0.funder.name"] = "Somebody else"
     window.send("save")
@@ -309,9 +318,17 @@ def test_the_autosave_says_what_is_wrong_and_what_is_missing(window: Window) -> 
     assert [f["field"] for f in said["findings"]] == ["metadata.creators.3.orcid"]
     missing = {item["field"]: item["section"] for item in said["missing"]}
     assert missing == {"files": "files", "type": "type", "metadata.creators.3.orcid": "basics"}
+    assert {key: said["sections"][key] for key in ("files", "basics", "access")} == {
+        "files": "", "basics": "bad", "access": "ok",
+    }  # fmt: skip
     window.fields["revision"] = str(said["revision"])
     again = window.send("save", headers=JSON).json()
     assert again["revision"] == said["revision"], "nothing changed, so nothing was written"
+    # Nothing is ticked off of which something is still missing.
+    window.fields |= {"metadata.title": "", "metadata.creators.3.orcid": ""}
+    window.fields["revision"] = str(said["revision"])
+    assert window.send("save", headers=JSON).json()["sections"]["basics"] == "begun"
+    assert '<li class="begun" data-section="basics">' in window.get(window.path).text
 
 
 def test_two_windows_lose_nobodys_words(site: Site, owner: Reader, window: Window) -> None:

@@ -398,6 +398,8 @@ def test_files_stand_in_their_folders() -> None:
     assert rows[0].inside is False
     assert rows[3].inside is True
     assert rows[2].size == sum(f.size for f in FILES[2:6])
+    sounds = file_rows([file("a.wav"), file("b.mp3"), file("c.bin")], SETTINGS, 1042, whole=True)
+    assert [r.icon for r in sounds] == ["audio", "audio", "file"]
 
 
 def test_files_beside_folders_come_first_and_folders_once() -> None:
@@ -480,7 +482,26 @@ def test_a_slice_of_the_files_is_taken_for_the_page_asked_for() -> None:
 
 def test_the_command_to_fetch_a_file_is_safe_to_paste() -> None:
     page = shown(files=[file("it's $(rm -rf).csv")])
-    assert "curl -L -C - -o 'it'\"'\"'s $(rm -rf).csv' " in page.text
+    assert "curl -fL -C - -o 'it'\"'\"'s $(rm -rf).csv' " in page.text
+
+
+@pytest.mark.parametrize("access", [{"files": "restricted"}, {"record": "restricted"}])
+def test_what_fetches_files_that_are_not_public_takes_a_token(access: dict[str, str]) -> None:
+    page = shown(access=access)
+    for said, times in (
+        ('curl -fL -H "Authorization: Bearer $TOKEN" ', 2),
+        ('"Bearer " + os.environ["TOKEN"]', 1),
+        (", downloader=asked)", 1),
+        (", headers = asked)", 2),
+        ("Make a token", 1),
+    ):
+        assert page.text.count(said) == times, said
+    assert "/account/settings/applications" in page.links
+    assert "TOKEN" not in shown().text
+    by_link = Page(record_page(record(access=access), settings=SETTINGS, by_link=True))
+    assert "#fetch" not in by_link.links
+    assert "curl" not in by_link.text
+    assert "#fetch" in Page(record_page(record(), settings=SETTINGS, by_link=True)).links
 
 
 # -- languages, helpers

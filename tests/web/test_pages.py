@@ -50,6 +50,7 @@ def test_the_front_page_shows_the_newest_and_how_to_deposit() -> None:
     )
     page = Page(body)
     assert "All 48,210 records" in page.text
+    assert "1 record so far" in Page(pages.front_page([ListedRecord.of(record())], 1, settings=SETTINGS)).text
     assert "https://data.example.org/api and your token" in page.text
     assert "/records/1042" in page.links
     assert "1 TB" in page.text
@@ -229,10 +230,13 @@ def test_the_log_in_form_carries_where_to_go() -> None:
     assert 'action="/login"' in body
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 406, 410, 418, 429, 500, 503, 599])
+@pytest.mark.parametrize(
+    "status", [400, 401, 403, 404, 405, 406, 409, 410, 412, 413, 418, 429, 500, 503, 599]
+)
 def test_every_error_has_words(status: int) -> None:
     page = Page(pages.error_page(status, settings=SETTINGS, next_url="/uploads/1?a=b&c"))
     assert str(status) in page.text
+    assert ("could not be read" in page.text) is (status in (400, 418)), "of 400 only, and what has no words"
     assert ("/login?next=/uploads/1%3Fa%3Db%26c" in page.links) is True
     assert "Own words" in Page(pages.error_page(status, settings=SETTINGS, message="Own words")).text
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from babel.messages.pofile import read_po
 
 import strongroom
 from strongroom.web import render as R
+from strongroom.web import words
 from strongroom.web.pages import error_page
 from strongroom.web.render import LANGUAGES, STATIC_DIR, choose_language, static_file, static_url, texts
 from tests.web.samples import SETTINGS
@@ -151,23 +153,29 @@ def test_templates_have_no_inline_script_or_style() -> None:
 # -- catalogues
 
 
-def extracted() -> set[str]:
+Key = tuple[str | None, str]  # context and text
+
+
+def extracted() -> set[Key]:
     with (LOCALE / "babel.cfg").open(encoding="utf-8") as file:
         methods, options = parse_mapping_cfg(file)
     found = set()
-    for _, _, message, _, _ in extract_from_dir(PACKAGE, methods, options):
-        found.add(message if isinstance(message, str) else message[0])
+    for _, _, message, _, context in extract_from_dir(PACKAGE, methods, options):
+        found.add((context, message if isinstance(message, str) else message[0]))
     return found
 
 
-def catalogue(path: Path) -> dict[str, object]:
+def catalogue(path: Path) -> dict[Key, object]:
     with path.open("rb") as file:
         read = read_mo(file) if path.suffix == ".mo" else read_po(file)
-    return {
-        m.id if isinstance(m.id, str) else m.id[0]: m.string if isinstance(m.string, str) else tuple(m.string)
-        for m in read
-        if m.id
-    }
+    found: dict[Key, object] = {}
+    for m in read:
+        if m.id:
+            # Babel leaves the context of compiled texts as bytes.
+            context = m.context.decode() if isinstance(m.context, bytes) else m.context
+            text = m.id if isinstance(m.id, str) else m.id[0]
+            found[context, text] = m.string if isinstance(m.string, str) else tuple(m.string)
+    return found
 
 
 def test_the_template_catalogue_is_up_to_date() -> None:
@@ -189,9 +197,28 @@ def test_a_language_is_complete_and_compiled(language: str) -> None:
 @pytest.mark.parametrize("language", LANGUAGES[1:])
 def test_translations_keep_placeholders_and_tags(language: str) -> None:
     holes = re.compile(r"%\(\w+\)[sd]|</?\w+>")
-    for english, said in catalogue(LOCALE / language / "LC_MESSAGES" / "strongroom.po").items():
+    for (_, english), said in catalogue(LOCALE / language / "LC_MESSAGES" / "strongroom.po").items():
         for text in said if isinstance(said, tuple) else (said,):
             assert sorted(holes.findall(str(text))) == sorted(holes.findall(english)), english
+
+
+@pytest.mark.parametrize(
+    ("word", "id", "english", "german"),
+    [
+        (words.resource_type, "other", "Other", "Sonstiges"),
+        (words.relation, "other", "Other", "Sonstiger Bezug"),
+        (words.role, "other", "Other", "Sonstige Rolle"),
+        (words.title_type, "other", "Other", "Sonstiger Titel"),
+        (words.relation, "references", "References", "Referenziert"),
+        (words.removal_reason, "fraud", "Fraud", "Betrug"),
+        (words.removal_reason, "own words", "own words", "own words"),
+    ],
+)
+def test_a_word_is_that_of_its_vocabulary(
+    word: Callable[[str, Callable[[str], str]], str], id: str, english: str, german: str
+) -> None:
+    assert word(id, texts("en").gettext) == english
+    assert word(id, texts("de").gettext) == german
 
 
 def test_texts_are_put_in_at_compile_time_and_values_stay_escaped() -> None:
@@ -199,6 +226,8 @@ def test_texts_are_put_in_at_compile_time_and_values_stay_escaped() -> None:
     template = environment.from_string(
         '{{ _("Version %(version)s", version=v) }}|{{ _("Files") }}|{{ icon("open") }}'
     )
+    about = environment.from_string('{{ _("About") }} {{ pgettext("record", "About") }}')
+    assert about.render() == "Über uns Inhalt", "the foot of all pages, and the part of a record's page"
     assert template.render(v="<b>") == f"Version &lt;b&gt;|Dateien|{R.icon('open')}"
     code = environment.compile('{{ _("Files") }}{{ icon("open") }}', raw=True)
     assert "Dateien" in code

@@ -63,9 +63,12 @@ def test_a_user_asks_and_the_owner_answers(site: Site, cast: Cast, browser: Read
     assert "<p>For &lt;my&gt; thesis</p><p>and more</p>" in mine
     assert f"{at}/actions/cancel" in mine
     assert f"{at}/actions/accept" not in mine
+    assert "along with your decision" not in mine, "he decides nothing"
+    assert re.search(r"\d{4}, \d\d:\d\d UTC</time>", mine)
     assert f'href="{at}"' in site.ask("GET", "/me/requests", owner).text
     hers = site.ask("GET", at, owner).text
     assert f"{at}/actions/accept" in hers
+    assert "along with your decision" in hers
     assert f"{at}/actions/cancel" not in hers
     said = send(site, f"{at}/comments", owner, content="Which thesis?")
     assert (said.status, said.headers["location"].partition("#")[0]) == (303, f"http://testserver{at}")

@@ -60,6 +60,7 @@ def test_a_link_opens_a_draft_until_it_is_revoked(site: Site, cast: Cast) -> Non
     shown = site.ask("GET", at, owner)
     assert made.headers["location"].partition("#")[2] in re.findall(r'id="(link-[^"]+)"', shown.text)
     assert "For &lt;the&gt; referee" in shown.text
+    assert re.search(rf'<a [^>]*href="/uploads/{draft.id}">Back to the form<', shown.text)
     (address,) = addresses(shown)
     guest = follow(site, address)
     assert (guest.shown.status, guest.path) == (200, f"/uploads/{draft.id}/preview")
@@ -83,12 +84,21 @@ def test_a_link_opens_a_draft_until_it_is_revoked(site: Site, cast: Cast) -> Non
 
 def test_a_view_link_opens_what_is_published_alone(site: Site, cast: Cast) -> None:
     owner = cast.readers["session"]
+    site.reader("by-link-alone")
     for kind, opens in (("private", True), ("draft", False)):
         subject = cast.make(kind)
         at = f"/records/{subject.id}/share"
         assert send(site, f"{at}/links", owner, permission="view").status == 303
         (address,) = addresses(site.ask("GET", at, owner))
-        assert (subject.hidden["title"] in follow(site, address).shown.text) is opens
+        guest = follow(site, address)
+        assert (subject.hidden["title"] in guest.shown.text) is opens
+        if opens:  # but no token of theirs fetches it by program
+            for _ in ("nobody", "by-link-alone"):
+                assert "Download all" in guest.get(f"/records/{subject.id}").text
+                assert "Bearer" not in guest.shown.text
+                guest.get("/login")
+                log_in(guest, "by-link-alone")
+            assert "Bearer $TOKEN" in site.ask("GET", f"/records/{subject.id}", owner).text
     # A link that shows drafts shows the record where there is none.
     assert send(site, f"/records/{cast.make('open').id}/share/links", owner, permission="edit").status == 303
 

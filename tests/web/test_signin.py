@@ -354,12 +354,15 @@ def test_an_identity_of_another_account_is_not_linked(place: Place, carberry: Br
     place.linking(browser, "orcid", oidc.CARBERRY)
     assert browser.path == f"{SETTINGS}/merge/confirm"
     assert carberry.get("/me/uploads").status == 200
-    assert oidc.CARBERRY not in browser.get(LINKS).body.decode()
+    shown = browser.get(LINKS).body.decode()
+    assert oidc.CARBERRY not in shown
+    assert "Each of them opens" not in shown, "there is a password alone"
 
 
 def test_the_last_way_to_log_in_stays(place: Place, carberry: Browser) -> None:
     shown = carberry.get(LINKS).body.decode()
     assert "Your only way to log in" in shown
+    assert "Each of them opens" in shown
     with place.site.ctx.db.read() as session:
         (number,) = session.execute(
             select(identities.c.id).where(identities.c.subject == oidc.CARBERRY)

@@ -9,6 +9,7 @@ from strongroom.web.deposit.form import form_page, post
 from strongroom.web.deposit.prefilling import prefilled
 from strongroom.web.deposit.steps import (
     ask_delete,
+    begin,
     create,
     delete,
     edit,
@@ -21,6 +22,7 @@ from strongroom.web.deposit.steps import (
 
 PAGES: list[tuple[str, str, Callable[..., Any]]] = [
     ("GET", "/uploads/new", new),
+    ("GET", "/uploads", begin),
     ("POST", "/uploads", create),
     ("GET", "/uploads/{id}", form_page),
     ("POST", "/uploads/{id}", post),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from strongroom.errors import (
@@ -41,6 +41,10 @@ _HINTS: Final = (
 )
 _OVER: Final = "Embargo end date must be set to a future date."
 LATER: Final = N_("Choose a date after today.")
+_NO_SCHEME: Final = "No valid scheme recognized for identifier."
+_WHOLE: Final = N_(
+    "The identifier is no DOI, web address, ISBN or the like: write the whole of it, or choose its kind."
+)
 
 
 def hint_of(finding: Finding, t: Texts) -> str:
@@ -54,6 +58,8 @@ def hint_of(finding: Finding, t: Texts) -> str:
         return " ".join(told(m, t) for m in rest) or t.gettext(_HINTS[0])
     if finding.messages[0] == _OVER:
         return t.gettext(LATER)
+    if finding.messages[0] == _NO_SCHEME:
+        return t.gettext(_WHOLE)
     messages = finding.messages[1:] if len(finding.messages) > 1 else finding.messages
     return " ".join(told(m, t) for m in messages if m)
 
@@ -137,6 +143,26 @@ def with_field(name: str, text: str, t: Texts) -> str:
             "field": t.gettext(label), "num": row + 1, "text": text,
         }  # fmt: skip
     return t.gettext("%(field)s: %(text)s") % {"field": t.gettext(label), "text": text}
+
+
+def states_of(seen: Seen, values: Mapping[str, str], wrong: Iterable[str]) -> dict[str, str]:
+    """How each section stands: `bad`, `ok`, `begun` where something is still missing, empty where nothing is there."""
+    bad = {section_of(name) for name in wrong}
+    missing = {section_of(f.field) for f in seen.problems}
+    filled = {"access"} | {
+        section_of(name)
+        for name, text in values.items()
+        if text and not is_formal(name) and name != "metadata.publisher"
+    }
+    if seen.view.file_count or seen.view.data.metadata_only:
+        filled.add("files")
+
+    def state(key: str) -> str:
+        if key in bad:
+            return "bad"
+        return ("begun" if key in missing else "ok") if key in filled else ""
+
+    return {key: state(key) for key, _title in SECTIONS}
 
 
 def missing_of(seen: Seen, t: Texts) -> list[dict[str, str]]:

@@ -17,6 +17,7 @@ from strongroom.errors import (
 )
 from strongroom.http.deps import context, in_thread
 from strongroom.metadata import checks, prefill
+from strongroom.metadata.vocabularies import language_title
 from strongroom.records.views import DraftView
 from strongroom.vocabularies import service as vocabularies
 from strongroom.web import fields, landing, words
@@ -26,10 +27,9 @@ from strongroom.web.deposit.asking import as_viewer, id_of, user_of
 from strongroom.web.deposit.missing import (
     SECTIONS,
     hint_of,
-    is_formal,
     missing_of,
     place_of,
-    section_of,
+    states_of,
     with_field,
 )
 from strongroom.web.deposit.options import CHOICES, choices_of, options, permits_of, types_of, usual_licences
@@ -72,6 +72,10 @@ def form_html(
     view = seen.view
     v = dict(values if values is not None else seen.values)
     n = fields.counts(v)
+    for row in (f"metadata.languages.{i}" for i in range(n.get("metadata.languages", 0))):
+        if (key := v.get(f"{row}.id")) and v.get(f"{row}.title") == language_title(key):
+            v[f"{row}.title"] = t.language_name(key)
+            v[f"{row}.@was"] = fields.was(key, v[f"{row}.title"])
     for path in more_rows:
         if path.endswith("!own"):
             path = path.removesuffix("!own")
@@ -84,15 +88,7 @@ def form_html(
     for name, said in (errors or {}).items():
         shown_errors.setdefault(name, []).extend(said)
     missing = missing_of(seen, t)
-    bad = {section_of(name) for name in shown_errors}
-    filled = {
-        section_of(name)
-        for name, text in v.items()
-        if text and not is_formal(name) and name != "metadata.publisher"
-    }
-    if view.file_count:
-        filled.add("files")
-    filled.add("access")
+    states = states_of(seen, v, shown_errors)
     data = view.data
     first = data.default_preview
     keys = {f.key for f in view.files}
@@ -109,7 +105,7 @@ def form_html(
         n=n,
         errors=shown_errors,
         origins=dict(origins or {}),
-        guessed=_guesses(ctx, seen.beside.typed),
+        guessed=_guesses(ctx, seen.beside.typed, lang),
         notes=notes,
         summary=[
             {"field": name, "text": with_field(name, text, t)}
@@ -119,15 +115,8 @@ def form_html(
         if alarm or shown_errors
         else [],
         missing=missing,
-        sections=[
-            {
-                "id": key,
-                "title": t.gettext(title),
-                "state": "bad" if key in bad else "ok" if key in filled else "",
-            }
-            for key, title in SECTIONS
-        ],
-        opened=lambda key: key in bad or (key in filled and key in _FOLDED),
+        sections=[{"id": key, "title": t.gettext(title), "state": states[key]} for key, title in SECTIONS],
+        opened=lambda key: states[key] == "bad" or (states[key] and key in _FOLDED),
         bad_row=lambda p: any(name.startswith(p + ".") for name in shown_errors),
         options=options(lang),
         types=types_of(t),
@@ -172,7 +161,7 @@ def _there(script: str) -> bool:
     return True
 
 
-def _guesses(ctx: Context, kept: Mapping[str, str]) -> dict[str, list[tuple[str, str]]]:
+def _guesses(ctx: Context, kept: Mapping[str, str], lang: str) -> dict[str, list[tuple[str, str]]]:
     """For names of licences and languages that none has: those that come near, (id, title)."""
     found = {}
     asked_for = 0
@@ -186,7 +175,7 @@ def _guesses(ctx: Context, kept: Mapping[str, str]) -> dict[str, list[tuple[str,
         asked = vocabularies.Asked(kind, suggest=text[:100], size=GUESSES)
         near = vocabularies.search(ctx.db, ctx.vocabularies, asked).terms
         if near:
-            found[name] = [(x.data["id"], x.data["title"].get("en", x.data["id"])) for x in near]
+            found[name] = [(x.data["id"], x.data["title"].get(lang) or x.data["title"]["en"]) for x in near]
     return found
 
 

@@ -26,7 +26,7 @@ from strongroom.web import fields
 from strongroom.web.answers import lang_of, page
 from strongroom.web.deposit.access import visible_of
 from strongroom.web.deposit.asking import as_json, as_viewer, id_of, look
-from strongroom.web.deposit.missing import hint_of, missing_of
+from strongroom.web.deposit.missing import hint_of, missing_of, states_of
 from strongroom.web.deposit.seen import see
 from strongroom.web.render import render, texts
 
@@ -113,6 +113,7 @@ async def show_saved(request: Request, said: fields.Said) -> Response:
                 "saved": iso(seen.view.updated),
                 "findings": findings,
                 "missing": missing,
+                "sections": states_of(seen, seen.values, seen.wrong),
                 "visible": visible_of(seen, t),
             }
         )

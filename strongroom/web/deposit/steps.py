@@ -49,6 +49,11 @@ async def new(request: Request) -> Response:
     return page(await look(request, work))
 
 
+async def begin(request: Request) -> Response:
+    """GET /uploads: on to one's own uploads, for who types the address."""
+    return go(request, "/me/uploads", 303)
+
+
 async def create(request: Request) -> Response:
     """POST /uploads: begin a deposit; the account's owner is its first creator unless that is not wished."""
     ctx, sent = context(request), await form_of(request)

@@ -11,9 +11,7 @@ from strongroom.metadata.model import Person, RecordData
 from strongroom.web.fields.names import LISTS, contact_at, counts, degrees, split
 from strongroom.web.words import N_
 
-UNKNOWN_LANGUAGE: Final = N_(
-    "No language has this name or code. Write its English name, or its code as in “deu”."
-)
+UNKNOWN_LANGUAGE: Final = N_("No language has this name or code. Write its name, or its code as in “deu”.")
 UNKNOWN_LICENCE: Final = N_(
     "No licence has this name or id. Choose one of the list, or write your own licence below."
 )

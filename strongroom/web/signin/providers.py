@@ -176,7 +176,9 @@ def _step_back(request: Request, said: str, status: int, *, merging: bool = Fals
         request,
         _("Merge two accounts") if merging else _("Link a way to log in"),
         problem=said,
-        links=[(MERGE if merging else IDENTITIES, _("Back") if merging else _("Back to your identities"))],
+        links=[
+            (MERGE if merging else IDENTITIES, _("Back") if merging else _("Back to your ways to log in"))
+        ],
         status=status,
     )
     forget(answer, request)

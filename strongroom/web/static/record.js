@@ -61,6 +61,8 @@ if (frame) {
     frame.title = link.getAttribute("aria-label");
     document.getElementById("preview-name").textContent = name;
     document.getElementById("preview-open").href = link.pathname;
+    const picture = link.closest("tr").querySelector(".name .i use").getAttribute("href");
+    document.querySelector(".pv-card .box-head .i use").setAttribute("href", picture);
     const section = document.getElementById("preview");
     section.scrollIntoView();
     section.tabIndex = -1;
@@ -68,3 +70,24 @@ if (frame) {
     if (status) status.textContent = frame.title;
   });
 }
+
+// -- Tabs: the section that is read is marked, where the page can't scroll further the one that was chosen
+const bar = document.querySelector(".rec-tabs .tabs");
+const parts = [...bar.children].map((link) => [link, document.querySelector(link.hash)]);
+
+function follow() {
+  const line = bar.getBoundingClientRect().bottom + innerHeight / 5;
+  const above = parts.filter(([, part]) => part.getBoundingClientRect().top <= line);
+  let [found] = above.at(-1) || parts[0];
+  if (scrollY > 0 && scrollY + innerHeight >= document.documentElement.scrollHeight - 2) {
+    const below = parts.slice(above.length);
+    [found] = below.find(([link]) => link.hash === location.hash) || below.at(-1) || parts.at(-1);
+  }
+  if (found.ariaCurrent) return;
+  for (const [link] of parts) link.ariaCurrent = link === found ? "location" : null;
+  bar.scrollLeft = found.offsetLeft - bar.offsetLeft - 16;
+}
+
+follow();
+addEventListener("scroll", follow, { passive: true });
+addEventListener("hashchange", follow);

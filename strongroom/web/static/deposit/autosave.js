@@ -53,7 +53,7 @@ export class Saver {
     this.leaving = false;
     this.ended = false;
     this.offered = null; // words of last time
-    this.findings = [];
+    this.forget();
   }
 
   get dirty() { return JSON.stringify(fieldsOf(this.form)) !== this.saved; }
@@ -66,7 +66,7 @@ export class Saver {
     };
     this.form.addEventListener("input", changed);
     this.form.addEventListener("change", changed);
-    this.form.addEventListener("focusout", () => setTimeout(() => this.show(this.findings), 0));
+    this.form.addEventListener("focusout", () => setTimeout(() => this.judge(), 0));
     document.addEventListener("visibilitychange", () => { if (document.visibilityState === "hidden") this.leave(); });
     addEventListener("pagehide", () => this.leave());
     addEventListener("online", () => { if (this.dirty) this.soon(0); });
@@ -176,9 +176,8 @@ export class Saver {
     this.saved = JSON.stringify(fields);
     this.base = byName(fields);
     this.state("saved", { at: answer.saved });
-    this.findings = answer.findings || [];
-    this.show(this.findings);
-    checklist(answer.missing || []);
+    this.answer = answer;
+    this.judge();
     if (answer.visible) tellVisible(answer.visible);
     this.keep();
     if (this.dirty) this.soon(AFTER);
@@ -241,7 +240,38 @@ export class Saver {
     place.replaceChildren(icon({ saved: "check", loaded: "check", failed: "alert", conflict: "alert" }[what] || "clock"), el("span", {}, text));
   }
 
-  /** Findings beside their fields. Who is typing is not told meanwhile what is wrong. */
+  /** The page has news from elsewhere than a save. */
+  forget() {
+    this.answer = null; // of the last save
+    this.listed = "";
+  }
+
+  /** What the last save found, in all places that say it. Who is typing is not told meanwhile what is wrong. */
+  judge() {
+    if (!this.answer) return;
+    const { findings = [], missing = [], sections = {} } = this.answer;
+    const told = findings.filter((one) => !this.spared(one.field));
+    const held = new Set(findings.filter((one) => !told.includes(one)).map((one) => one.field));
+    this.show(told);
+    const rest = missing.filter((one) => !held.has(one.field));
+    const list = JSON.stringify(rest);
+    if (list !== this.listed && (rest.length || !missing.length)) {
+      this.listed = list; // a list made anew under the mouse would swallow the click
+      checklist(rest);
+    }
+    this.form.dispatchEvent(new CustomEvent("judged", { detail: { findings: told, missing, sections } }));
+  }
+
+  /** Whether somebody is at this field, or at a choice that has just asked for it. */
+  spared(path) {
+    const field = fieldAt(this.form, path);
+    const typing = document.activeElement;
+    if (!field || typing === document.body) return false;
+    return field === typing || field.contains(typing)
+      || (field.name === "access.embargo.until" && !field.value && field.closest("section").contains(typing));
+  }
+
+  /** Findings beside their fields. */
   show(findings) {
     const typing = document.activeElement;
     for (const old of this.form.querySelectorAll("[data-found]")) {
@@ -251,8 +281,7 @@ export class Saver {
     }
     for (const { field: path, message } of findings) {
       const field = fieldAt(this.form, path);
-      if (!field || field === typing || field.contains(typing)) continue;
-      mark(field, message);
+      if (field) mark(field, message);
     }
     // What the server wrote itself into the page goes when it is right.
     for (const old of this.form.querySelectorAll("p.error:not([data-found])")) {
@@ -306,10 +335,15 @@ export class Saver {
   }
 
   told(taken, own) {
-    const names = [...new Set(taken.map((one) => one.label || one.field))].join(", ");
-    const note = el("div.note.info", { role: "status" }, icon("info"), el("div", {}, t(own ? "taken over, yours" : "taken over", { fields: names })));
+    const old = this.form.querySelector(".taken");
+    const all = new Set([...(old?.names ?? []), ...taken.map((one) => one.label || one.field)]);
+    const said = t(own ? "taken over, yours" : "taken over", { fields: [...all].join(", ") });
+    const note = el("div.note.info.taken", { role: "status" }, icon("info"), el("div", {}, said),
+      button(t("got it"), { onclick: () => note.remove() }));
+    note.names = all;
+    old?.remove();
     this.form.prepend(note);
-    say(note.textContent);
+    say(said);
   }
 
   /** Both texts of each field that both changed; the draft is saved when all are decided. */

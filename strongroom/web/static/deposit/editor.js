@@ -132,6 +132,20 @@ function written(editor, root) {
   return holder.innerHTML.replaceAll("&nbsp;", " ").replaceAll("\u200b", ""); // Squire's place for the cursor
 }
 
+/** Within a formula, how many characters are left of it: two paragraphs are none. */
+function leftOf(root, range) {
+  const at = range.startContainer.nodeType === Node.ELEMENT_NODE ? range.startContainer : range.startContainer.parentElement;
+  const block = at.closest("p, li, td, th, h1, h2, h3, h4, h5, blockquote, pre, div");
+  if (!root.contains(block)) return 0;
+  const [before, after] = [document.createRange(), document.createRange()];
+  before.selectNodeContents(block);
+  before.setEnd(range.startContainer, range.startOffset);
+  after.selectNodeContents(block);
+  after.setStart(range.startContainer, range.startOffset);
+  const opened = /\\\((?:(?!\\\)).)*$/s.test(before.toString());
+  return opened ? (/^(?:(?!\\\().)*?\\\)/s.exec(after.toString())?.[0].length ?? 0) : 0;
+}
+
 let count = 0;
 
 export function enhance(textarea) {
@@ -149,7 +163,8 @@ export function enhance(textarea) {
   const long = el("span.push.xs.faint.num");
   const link = linkBox();
   const bar = el("div.ed-bar", { role: "toolbar", "aria-label": t("formatting"), "aria-controls": id });
-  const box = el("div.editor", {}, bar, link.box, root);
+  const tex = el("p.help.ed-tex", { hidden: true }, t("formula help"));
+  const box = el("div.editor", {}, bar, link.box, root, tex);
   // Links to the field and its label lead to what people see.
   textarea.id = `${id}-source`;
   textarea.required = false;
@@ -170,7 +185,10 @@ export function enhance(textarea) {
     loading = false;
     measure();
   };
-  const measure = () => { long.textContent = t("characters", { num: root.textContent.trim().length }); };
+  const measure = () => {
+    long.textContent = t("characters", { num: root.textContent.trim().length });
+    tex.hidden = !/\\\(.*?\\\)/s.test(root.textContent);
+  };
   // Tab leaves the editor: nobody is caught in a list.
   for (const key of ["Tab", "Shift-Tab"]) editor.setKeyHandler(key, null);
   // No styles that our cleaning would take away again.
@@ -180,6 +198,11 @@ export function enhance(textarea) {
   const FORMATS = [["B", "removeBold"], ["I", "removeItalic"]];
   const split = (_, event, range) => {
     event.preventDefault();
+    const out = range.collapsed ? leftOf(root, range) : 0;
+    if (out) {
+      for (let n = 0; n < out; n += 1) getSelection().modify("move", "forward", "character");
+      return;
+    }
     const off = range.collapsed ? FORMATS.filter(([tag]) => !editor.hasFormat(tag)) : [];
     editor.splitBlock(event.shiftKey, range);
     for (const [tag, remove] of off) if (editor.hasFormat(tag)) editor[remove]();
@@ -191,9 +214,11 @@ export function enhance(textarea) {
   const toggle = (tag, on, off) => () => (editor.hasFormat(tag) ? editor[off]() : editor[on]());
   // Formulas stay TeX: readers and search see them as they were typed.
   const formula = () => {
+    root.focus();
     const inside = editor.getSelectedText();
     editor.insertPlainText(`\\(${inside}\\)`);
     if (!inside) for (let n = 0; n < 2; n += 1) getSelection().modify("move", "backward", "character");
+    say(t("formula help"));
   };
   const list = (tag, on) => () => (editor.hasFormat(tag) ? editor.removeList() : editor[on]());
   const tools = [

@@ -2,6 +2,7 @@
 
 import { Saver } from "./autosave.js";
 import { enhance } from "./editor.js";
+import { fold } from "./folders.js";
 import * as kept from "./kept.js";
 import * as keywords from "./keywords.js";
 import { ask, csrf, el, icon, page, say, t } from "./page.js";
@@ -46,7 +47,7 @@ if (form) {
       prefill: (key) => prefill(key),
     });
     uploads.start();
-  }
+  } else fold(form.querySelector("#files .up-list"));
 
   kept.ending({
     async save() {
@@ -62,6 +63,7 @@ if (form) {
 
   /** What stands beside the form, as the server has it now. */
   function sides(fresh) {
+    saver.forget();
     for (const what of [".d-nav", ".d-side", ".pubbar .missing", ".pubbar .acts"]) {
       const [here, there] = [document, fresh].map((one) => one.querySelector(what));
       if (!here || !there || here.contains(document.activeElement)) continue;
@@ -207,21 +209,19 @@ if (form) {
     say(text);
   }
 
-  // The list of what is missing follows each save; the sections' marks come with it from the server's answers.
-  form.addEventListener("saved", (event) => {
-    const nav = document.querySelector(".d-nav");
-    if (!nav) return;
+  // The sections' marks follow each save.
+  form.addEventListener("judged", (event) => {
+    const { sections, findings, missing } = event.detail;
     // Wrong is what is filled in and can't stay; what is still missing stands in the list beside.
-    const wrong = new Set((event.detail.findings || []).map((one) => one.field));
-    const open = new Set((event.detail.missing || []).filter((one) => wrong.has(one.field)).map((one) => one.section));
-    for (const link of nav.querySelectorAll("a[href^='#']")) {
-      const item = link.closest("li");
-      const id = item.dataset.section || link.hash.slice(1);
-      const bad = open.has(id);
-      if (!bad && !item.classList.contains("bad")) continue;
-      item.className = bad ? "bad" : "ok";
-      link.querySelector(".i, .dot")?.replaceWith(icon(bad ? "alert" : "check"));
+    const wrong = new Set(findings.map((one) => one.field));
+    const told = new Set(missing.filter((one) => wrong.has(one.field)).map((one) => one.section));
+    for (const item of document.querySelectorAll(".d-nav [data-section]")) {
+      const id = item.dataset.section;
+      const state = sections[id] ?? "";
+      if (item.className === state || (state === "bad" && !told.has(id))) continue;
+      item.className = state;
+      item.querySelector(".i, .dot")?.replaceWith({ ok: icon("check"), bad: icon("alert") }[state] ?? el("span.dot"));
+      item.querySelector(".vh").textContent = t(`section ${state}`);
     }
   });
 }
-

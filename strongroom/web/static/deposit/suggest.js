@@ -278,7 +278,7 @@ function describe(input, kind, hit) {
   let line = field.closest("[data-row]")?.querySelector(".permits") || field.querySelector("[data-chosen-line]");
   if (!line) {
     line = el("p.help", { "data-chosen-line": true });
-    (field.querySelector(".help") || field.lastElementChild).before(line);
+    (input.closest(".combo") || input).after(line);
   }
   const [, beside, below] = hit ? KINDS[kind].show(hit) : [];
   line.textContent = [below, kind === "licenses" && !below ? beside : null].filter(Boolean).join(" · ");

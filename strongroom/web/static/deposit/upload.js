@@ -2,6 +2,7 @@
 // commit), large ones in parts. What has arrived stays: after a lost connection or a closed browser only the rest is sent.
 
 import { ask, button, csrf, duration, el, icon, iconButton, page, say, size, t } from "./page.js";
+import { fold } from "./folders.js";
 import * as kept from "./kept.js";
 
 const LARGE = 16 << 20; // from here in parts
@@ -82,6 +83,7 @@ export class Uploads {
 
   start() {
     if (!this.list) return;
+    fold(this.list);
     this.head = this.makeHead();
     const input = this.section.querySelector("input[type=file]");
     const zone = this.section.querySelector(".drop") || this.section;
@@ -650,6 +652,7 @@ export class Uploads {
     this.list.replaceChildren(...fresh, ...live.map((one) => one.li).filter(Boolean),
       ...[...this.items.values()].filter((one) => one.state === "complete" && one.li).map((one) => one.li));
     this.list.hidden = !this.list.children.length;
+    fold(this.list);
     // Its own head (how many, how large) and what it has to say.
     const head = (one) => one.querySelector(".ups > .box-head:not([data-up-head])");
     const [mine, its] = [head(this.section), head(section)];
