@@ -35,7 +35,7 @@ tests/.cache/node_modules/vnu-jar/package.json:
 	@mkdir -p tests/.cache && cd tests/.cache && npm install --silent --no-audit --no-fund --no-save axe-core@4 vnu-jar@26
 
 test: install-dev system node
-	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: install-dev
 	$(BIN)/ruff check strongroom tests bench scripts

@@ -17,7 +17,7 @@ from starlette.requests import ClientDisconnect, Request
 from strongroom.access import Actor
 from strongroom.context import Context
 from strongroom.db import Session
-from strongroom.errors import Finding, Incomplete, Invalid, Malformed, NotFound, StorageFull, TooLarge
+from strongroom.errors import Busy, Finding, Incomplete, Invalid, Malformed, NotFound, StorageFull, TooLarge
 from strongroom.files import service as files
 from strongroom.files.service import Bucket, Room, Stored
 from strongroom.files.views import FileView
@@ -349,8 +349,18 @@ def _heart(request: Request, ctx: Context, location: str) -> Callable[[int], Non
 
 
 def _give_back(ctx: Context, location: str) -> None:
-    with ctx.db.begin() as session:
-        files.release(session, location)
+    """Delete the row of bytes that are gone. Another upload may take the room that they left before this needs a page of
+    it: tried again for two seconds; what is left after that is the sweep's.
+    """
+    for attempt in range(10):
+        try:
+            with ctx.db.begin() as session:
+                files.release(session, location)
+            return
+        except (StorageFull, Busy):
+            if attempt == 9:
+                raise
+            time.sleep(0.2)
 
 
 async def drain(chunks: AsyncIterator[bytes], limit: int = DRAIN) -> None:

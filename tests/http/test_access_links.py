@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from strongroom.ids import today
-from tests.app import Reader, Site, running
+from tests.app import Answer, Reader, Site, running
 from tests.cast import Cast, Subject
 
 GOLDEN = Path(__file__).parent.parent.parent.parent / "shared" / "golden" / "live" / "rdm"
@@ -186,6 +186,11 @@ def test_a_link_ends_with_its_day_and_when_it_is_removed(site: Site, cast: Cast)
     assert site.ask("GET", at).status == 403
 
 
+def sent_back(answer: Answer) -> str:
+    """The cookies of an answer as a browser sends them."""
+    return "; ".join(cookie.partition(";")[0] for cookie in answer.cookies)
+
+
 def test_in_a_browser_a_link_becomes_a_cookie_that_opens_that_record_alone(site: Site, cast: Cast) -> None:
     owner, subject = cast.readers["owner"], cast.make("private")
     token = link(site, owner, subject)["token"]
@@ -197,11 +202,14 @@ def test_in_a_browser_a_link_becomes_a_cookie_that_opens_that_record_alone(site:
         "no-referrer",
         True,
     )
-    (cookie,) = away.cookies
-    name, _, rest = cookie.partition("=")
-    attributes = {part.strip().lower() for part in rest.split(";")[1:]}
-    assert {"httponly", "samesite=lax", "path=/records"} <= attributes
-    sent = {"cookie": f"{name}={token}"}
+    # One for the whole site, which ends with a log-out, and the link's own, which opens nothing without it.
+    for cookie, place in zip(away.cookies, ("/", "/records"), strict=True):
+        attributes = {part.strip().lower() for part in cookie.split(";")[1:]}
+        assert {"httponly", "samesite=lax", f"path={place}"} <= attributes
+    assert token not in away.cookies[0]
+    sent = {"cookie": sent_back(away)}
+    for alone in sent["cookie"].split("; "):
+        assert site.ask("GET", page, headers={"cookie": alone}).status == 401
     shown = site.ask("GET", page, headers=sent)
     assert (shown.status, subject.hidden["title"] in shown.text) == (200, True)
     assert "no-store" in shown.headers["cache-control"]
@@ -212,7 +220,9 @@ def test_in_a_browser_a_link_becomes_a_cookie_that_opens_that_record_alone(site:
     # The cookie reads; what changes something wants the token itself, or a session.
     edits = link(site, owner, subject, "edit")["token"]
     for verb in ("POST", "DELETE"):
-        refused = site.ask(verb, f"/api/records/{subject.id}/draft", headers={"cookie": f"{name}={edits}"})
+        refused = site.ask(
+            verb, f"/api/records/{subject.id}/draft", headers={"cookie": sent["cookie"].replace(token, edits)}
+        )
         assert refused.status in (401, 403)
 
 
@@ -225,7 +235,7 @@ def test_the_cookie_opens_all_versions_and_the_last_five_links(site: Site, cast:
         nonlocal kept
         token = tokens.setdefault(some.id, link(site, owner, some)["token"])
         away = site.ask("GET", f"/records/{some.id}?token={token}", headers={"cookie": kept} if kept else {})
-        kept = away.cookies[0].partition(";")[0]
+        kept = sent_back(away)
 
     def opens(record_id: int, tail: str = "") -> int:
         return site.ask("GET", f"/records/{record_id}{tail}", headers={"cookie": kept}).status
@@ -269,7 +279,7 @@ def test_nothing_that_a_link_showed_is_kept_for_guests(site: Site, cast: Cast) -
     owner, subject = cast.readers["owner"], cast.make("restricted")
     token = link(site, owner, subject)["token"]
     for path in (f"/records/{subject.id}", f"/api/records/{subject.id}"):
-        cookie = {"cookie": f"strongroom-link={token}"}
+        cookie = {"cookie": f"strongroom-link=m!{token}; strongroom-links=m"}
         assert subject.key in site.ask("GET", path, headers=cookie).text
         assert subject.given_away_by(site.ask("GET", path).text) == []
 
