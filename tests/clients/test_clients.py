@@ -18,7 +18,7 @@ WORK = HERE.parents[1] / ".cache" / "clients"
 
 COULD_NOT_INSTALL = 77
 # As it was before the tests' own fixture took proxies away: pip may need them. The flows drop them again.
-OUTSIDE = {**os.environ, "PIP_NO_COMPILE": "1"}  # a third of the time that it takes to install them
+OUTSIDE = {**os.environ, "PIP_NO_COMPILE": "1"}  # each runs once: compiling all they bring is for nothing
 
 
 @pytest.fixture(scope="module")
