@@ -86,6 +86,11 @@ class MailText:
 TEXTS: dict[str, MailText] = {}
 
 
+def N_(text: str) -> str:
+    """Marks a text for the catalogue; the job that sends a mail translates it."""
+    return text
+
+
 def define(kind: str, subject: str, body: str) -> None:
     """Register the text of a kind of mail. Raises ValueError for one that is there already."""
     if kind in TEXTS:

@@ -20,6 +20,7 @@ from strongroom.accounts.models import users
 from strongroom.context import Context
 from strongroom.db import AnyRow, Session
 from strongroom.jobs import queue, task
+from strongroom.mail import N_
 from strongroom.records import handover as records
 from strongroom.requests import handover as requests
 from strongroom.settings import Settings
@@ -27,11 +28,6 @@ from strongroom.sharing import handover as sharing
 
 # Requests that the closed account had begun are over by then; what they made moves too.
 SETTLED: Final = (60, 3600)  # seconds
-
-
-def N_(text: str) -> str:
-    """Marks a text for the catalogue; the job that sends a mail translates it."""
-    return text
 
 
 mail.define(
@@ -113,8 +109,8 @@ def _move(
     if closing is not None:
         accounts.close(session, *closing)
     elif given or linked:  # a rebuild goes by the newest profile
-        accounts.touch(session, keeper)
-    if moved or drafts or given or linked:
+        identities.note_change(session, keeper)
+    elif moved or drafts:
         queue.enqueue(session, "manifest.user", str(keeper), {"user_id": keeper})
     # Last, under the log's lock.
     requests.cancel(session, settings, replace(actor, user_id=keeper), idle)

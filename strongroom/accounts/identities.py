@@ -123,7 +123,7 @@ def link(session: Session, settings: Settings, actor: Actor, claimed: Claimed, l
     if claimed.orcid and any(row.provider == "orcid" for row in own(session, actor)):
         raise Conflict("Your account has an ORCID iD already: unlink it first.")
     _insert(session, user_id, claimed)
-    _note(session, user_id, **({"orcid": claimed.orcid} if claimed.orcid else {}))
+    note_change(session, user_id, **({"orcid": claimed.orcid} if claimed.orcid else {}))
     row = session.execute(select(users.c.email).where(users.c.id == user_id)).one()
     mail.send(
         session,
@@ -152,7 +152,7 @@ def unlink(session: Session, settings: Settings, actor: Actor, identity_id: int,
     if not has_password(settings, account) and not _others(settings, own(session, actor), identity_id):
         raise Conflict("This is your only way to log in: set a password or link another one first.")
     session.execute(delete(identities).where(identities.c.id == identity_id))
-    _note(session, user_id, **({"orcid": None} if row.provider == "orcid" else {}))
+    note_change(session, user_id, **({"orcid": None} if row.provider == "orcid" else {}))
     changes.append(session, actor.label, "identity-unlinked", "user", user_id, {"issuer": row.issuer})
     # Sessions do not know how they were begun. After the row is gone: a log-in by it was waited for.
     service.end_other_sessions(session, actor, cookie)
@@ -191,7 +191,7 @@ def _insert(session: Session, user_id: int, claimed: Claimed) -> None:
     )
 
 
-def _note(session: Session, user_id: int, **values: str | None) -> None:
+def note_change(session: Session, user_id: int, **values: Any) -> None:
     """What manifests say of the account has changed: its identities, and perhaps its ORCID iD (records/manifest)."""
     session.execute(
         update(users)

@@ -25,7 +25,6 @@ from strongroom.accounts.models import identities as linked
 from strongroom.db import AnyRow, Session
 from strongroom.errors import Conflict, Forbidden
 from strongroom.ids import now
-from strongroom.jobs import queue
 from strongroom.settings import Settings
 
 # How long ago who asks may have logged in to the account that stays, and opened the other one.
@@ -215,17 +214,10 @@ def take_over(session: Session, keeper: int, giver: int) -> int:
     return int(moved)
 
 
-def touch(session: Session, user_id: int) -> None:
-    """Let manifests that are written from now on be the newest that speak of this account."""
-    session.execute(
-        update(users).where(users.c.id == user_id).values(updated=now(), revision=users.c.revision + 1)
-    )
-
-
 def close(session: Session, keeper: AnyRow, other: AnyRow) -> None:
     """Close an account for good; its address is free again, or the other's where that has none.
 
-    The row stays, without address, password and rights: the log names it.
+    The row stays, without address, password and rights: the log names it. The other's manifests are asked for.
     """
     moment = now()
     session.execute(
@@ -250,9 +242,4 @@ def close(session: Session, keeper: AnyRow, other: AnyRow) -> None:
     values = {"orcid": keeper.orcid or other.orcid, "name": keeper.name or other.name}
     if identities.shown(keeper.email) is None and other.confirmed is not None:
         values |= {"email": other.email, "confirmed": other.confirmed}
-    session.execute(
-        update(users)
-        .where(users.c.id == keeper.id)
-        .values(**values, updated=moment, revision=users.c.revision + 1)
-    )
-    queue.enqueue(session, "manifest.user", str(keeper.id), {"user_id": keeper.id})
+    identities.note_change(session, keeper.id, **values)

@@ -23,6 +23,7 @@ from strongroom.db import AnyRow, Session
 from strongroom.errors import Finding, Forbidden, Invalid, NotFound
 from strongroom.ids import new_token, now
 from strongroom.jobs import queue
+from strongroom.mail import N_
 from strongroom.settings import Settings
 
 LIVES: Final = {
@@ -32,11 +33,6 @@ LIVES: Final = {
 }
 # Of one kind to one address an hour: whoever types another's address can't fill his mailbox.
 MAILS_AN_HOUR: Final = 5
-
-
-def N_(text: str) -> str:
-    """Marks a text for the catalogue; the job that sends a mail translates it."""
-    return text
 
 
 mail.define(

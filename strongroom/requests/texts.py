@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 from strongroom import mail
-
-
-def N_(text: str) -> str:
-    """Marks a text for the catalogue; the job that sends a mail translates it."""
-    return text
-
+from strongroom.mail import N_
 
 mail.define(
     "access-confirm",

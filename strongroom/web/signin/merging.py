@@ -20,13 +20,13 @@ from strongroom.accounts import federation
 from strongroom.accounts import merging as accounts
 from strongroom.accounts.merging import Proof
 from strongroom.db import Session
-from strongroom.errors import Conflict, Forbidden, StrongroomError
+from strongroom.errors import Conflict, Forbidden
 from strongroom.http.deps import context, cookie_name, reading, writing
 from strongroom.web import pages
 from strongroom.web.answers import form_of, go, lang_of, page, signed_in, viewer_of
 from strongroom.web.render import render, texts
 from strongroom.web.signin import providers, steps
-from strongroom.web.signin.proofs import CONFIRM, MERGE, forget, offer, proof_of
+from strongroom.web.signin.proofs import CONFIRM, MERGE, forget, offer, proof_of, said
 from strongroom.web.signin.ways import IDENTITIES, ways
 
 _TITLES: Final = {"orcid": "ORCID", "github": "GitHub"}
@@ -48,28 +48,6 @@ def _shown(request: Request, template: str, actor: Actor, /, **more: Any) -> byt
         orcid_url=settings.orcid_url,
         **more,
     )
-
-
-def said(request: Request, error: StrongroomError) -> str:
-    """Why two accounts are not merged, in the reader's language."""
-    _ = texts(lang_of(request)).gettext
-    match error:
-        case accounts.Same():
-            return _("This opens the account that you are logged in to: there is nothing to merge.")
-        case accounts.Closed():
-            return _("This account is switched off. Write to the operator.")
-        case accounts.TooFresh():
-            return _(
-                "This way to log in was linked to the other account less than a day ago. Use its password, or another way "
-                "that it has had for longer, or come back tomorrow."
-            )
-        case accounts.TwoPeople():
-            return _(
-                "Each of the two accounts has an ORCID iD of its own, and an ORCID iD is one person's. "
-                "Unlink the one that is not to stay first."
-            )
-        case _:
-            return _("What you showed is too old by now, or was changed: open the other account once more.")
 
 
 def _start_page(

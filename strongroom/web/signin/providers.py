@@ -31,6 +31,7 @@ from strongroom.web.signin.first import welcome
 from strongroom.web.signin.kept import forget, keep, key_of, sealed, way_cookie
 from strongroom.web.signin.passwords import login_page
 from strongroom.web.signin.proofs import MERGE, offer
+from strongroom.web.signin.proofs import said as why_not
 from strongroom.web.signin.steps import PRIVATE, new_session, safe_next, signed_in, step_page
 from strongroom.web.signin.ways import IDENTITIES
 
@@ -206,19 +207,9 @@ async def _link(request: Request, claimed: Claimed, linking: int, *, merging: bo
 
     try:
         proof = await in_thread(request, work)
-    except proven.Same:
-        said = _("This opens the account that you are logged in to: there is nothing to merge.")
-        return _step_back(request, said, 409, merging=True)
-    except proven.Closed:
-        return _step_back(
-            request, _("This account is switched off. Write to the operator."), 403, merging=True
-        )
-    except proven.TooFresh:
-        said = _(
-            "This way to log in was linked to the other account less than a day ago. Use its password, or another way "
-            "that it has had for longer, or come back tomorrow."
-        )
-        return _step_back(request, said, 403, merging=True)
+    except (proven.Same, proven.Closed, proven.TooFresh) as error:
+        status = 409 if isinstance(error, proven.Same) else 403
+        return _step_back(request, why_not(request, error), status, merging=True)
     except Conflict:
         said = _("%(label)s can't be linked: your account has an ORCID iD already. Unlink that first.")
         return _step_back(request, said % {"label": claimed.label}, 409)
